@@ -29,8 +29,8 @@ import (
 	_ "golang.org/x/oauth2/clientcredentials"
 	_ "golang.org/x/sync/errgroup"
 	_ "golang.org/x/sync/singleflight"
-	_ "golang.org/x/time/rate"
 	_ "golang.org/x/term"
+	_ "golang.org/x/time/rate"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
 )

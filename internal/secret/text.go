@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"unsafe"
 )
 
 // Redacted is what every secret prints as.
@@ -19,26 +20,30 @@ const Redacted = "[redacted]"
 // The zero value is the empty secret. Texts are not comparable with ==; use
 // [Text.Equal].
 type Text struct {
-	value string
-	_     [0]func() // forbids ==, which would compare in variable time
+	_ [0]func() // forbids ==, which would compare in variable time
+
+	// A pointer and a length rather than a string: fmt reaches unexported
+	// fields by reflection, past every method, and would print a string.
+	data *byte
+	n    int
 }
 
 // New wraps s.
-func New(s string) Text { return Text{value: s} }
+func New(s string) Text { return Text{data: unsafe.StringData(s), n: len(s)} }
 
 // Reveal returns the value. Call it as late as possible, and only to hash, to
 // compare, to send or to show it once to its owner.
-func (t Text) Reveal() string { return t.value }
+func (t Text) Reveal() string { return unsafe.String(t.data, t.n) }
 
 // Len is the number of bytes.
-func (t Text) Len() int { return len(t.value) }
+func (t Text) Len() int { return t.n }
 
 // Empty reports whether there is nothing in it.
-func (t Text) Empty() bool { return t.value == "" }
+func (t Text) Empty() bool { return t.n == 0 }
 
 // Equal compares in time that depends on neither content nor length.
 func (t Text) Equal(o Text) bool {
-	a, b := sha256.Sum256([]byte(t.value)), sha256.Sum256([]byte(o.value))
+	a, b := sha256.Sum256([]byte(t.Reveal())), sha256.Sum256([]byte(o.Reveal()))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 

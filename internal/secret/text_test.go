@@ -18,7 +18,8 @@ func TestTextNeverPrints(t *testing.T) {
 	holder := struct {
 		S secret.Text
 		P *secret.Text
-	}{s, &s}
+		u secret.Text
+	}{s, &s, s}
 
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
