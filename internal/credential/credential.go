@@ -1,0 +1,171 @@
+// Package credential has what a principal can show: passwords, API keys, and
+// pairs of key and secret. A credential holds several secrets at once, so that
+// one can be rotated while the old one still works.
+//
+// Secrets that we generate have at least 128 bits of randomness and are stored
+// as a keyed hash under a versioned look-up key; passwords and imported hashes
+// keep the scheme they came in until their first use.
+package credential
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/principal"
+)
+
+// Errors that a Store returns.
+var (
+	ErrNotFound = errors.New("no such credential")
+	ErrExists   = errors.New("a credential with that name exists")
+)
+
+// Kind says how the credential is shown.
+type Kind string
+
+// The kinds.
+const (
+	Password Kind = "password" // Lookup is the normalised user name
+	APIKey   Kind = "api_key"  // one string; found by its digest; Lookup is its first characters, for people
+	KeyPair  Kind = "key_pair" // Lookup is the public key, found exactly
+)
+
+// Credential is one thing a principal can show.
+type Credential struct {
+	ID        string // "cre_…"
+	Number    int64  // given once, never reused
+	Tenant    string
+	Principal string
+	Kind      Kind
+	Dialect   string // whose shape it has: "ayyeka", "gatehouse", …
+	Lookup    string // see Kind; unique per tenant and kind, except for APIKey
+	Comment   string
+	Enabled   bool
+	Revoked   time.Time // zero: not revoked; a revoked credential never comes back
+	Constraints
+	Created  time.Time
+	LastUsed time.Time // the latest of its secrets
+}
+
+// Constraints narrow when and from where a credential works. They are checked
+// on every use, remembered or not.
+type Constraints struct {
+	Networks  []netip.Prefix // empty: everywhere
+	NotBefore time.Time
+	Expires   time.Time // zero: never
+}
+
+// Scheme says how a secret is stored.
+type Scheme string
+
+// The schemes. All but Digest hold text in the form internal/password reads.
+const (
+	Digest Scheme = "digest" // keyed hash under a versioned look-up key
+	Hashed Scheme = "hashed" // Argon2id, bcrypt, PBKDF2 or SHA-256 text
+)
+
+// Secret is one of the live secrets of a credential; the text itself is not kept.
+type Secret struct {
+	ID         string // "sec_…"
+	Number     int64  // given once, never reused; second half of Ayyeka's sub
+	Credential string
+	Scheme     Scheme
+	Hash       []byte
+	NotBefore  time.Time
+	Expires    time.Time // zero: never
+	Revoked    time.Time
+	Created    time.Time
+	LastUsed   time.Time
+}
+
+// Live reports whether the secret may be shown at that time.
+func (s Secret) Live(at time.Time) bool {
+	return s.Revoked.IsZero() && !at.Before(s.NotBefore) && (s.Expires.IsZero() || at.Before(s.Expires))
+}
+
+// Record is everything a verification reads, in one transaction.
+type Record struct {
+	Credential    Credential
+	Secrets       []Secret
+	Principal     principal.Principal // with roles
+	TenantNumber  int64
+	TenantName    string
+	TenantEnabled bool
+}
+
+// Filter narrows a listing; zero fields match all.
+type Filter struct {
+	Tenant, Principal, Dialect string
+	Kind                       Kind
+	After                      string
+	Limit                      int // 0: 100; at most 1000
+}
+
+// Use is a note that a secret was used; notes are written in batches.
+type Use struct {
+	Secret string
+	At     time.Time
+}
+
+// Finder is what verification needs from persistence.
+type Finder interface {
+	// RecordByLookup finds a password by user name or a pair by key.
+	RecordByLookup(ctx context.Context, tenant string, k Kind, lookup string) (Record, error)
+	// RecordByDigest finds an API key by any of the digests (one for each
+	// version of the look-up key, and the plain SHA-256 of imported keys).
+	RecordByDigest(ctx context.Context, tenant string, digests [][]byte) (Record, error)
+	// RecordBySecretNumber finds by the number of a secret, for tokens.
+	RecordBySecretNumber(ctx context.Context, number int64) (Record, error)
+	// RecordByCredential finds by credential id, for tokens that name it.
+	RecordByCredential(ctx context.Context, id string) (Record, error)
+}
+
+// Store is what credentials need from persistence. Every change writes its
+// audit event in the same transaction; those that take a right away return the
+// number of the revocation they wrote.
+type Store interface {
+	Finder
+	// CreateCredential assigns the numbers and stores both.
+	CreateCredential(ctx context.Context, c Credential, s []Secret, e audit.Event) (Credential, []Secret, error)
+	// ImportCredentials stores many in one transaction, with principals made
+	// when absent; existing lookups are reported, not replaced.
+	ImportCredentials(ctx context.Context, batch []Import, e audit.Event) ([]ImportResult, error)
+	Credential(ctx context.Context, id string) (Credential, error)
+	Credentials(ctx context.Context, f Filter) ([]Credential, error)
+	Secrets(ctx context.Context, credential string) ([]Secret, error)
+	SetComment(ctx context.Context, id, comment string, e audit.Event) error
+	// SetConstraints may narrow: it writes a revocation of effect Recheck.
+	SetConstraints(ctx context.Context, id string, c Constraints, e audit.Event) (change int64, err error)
+	EnableCredential(ctx context.Context, id string, e audit.Event) error
+	DisableCredential(ctx context.Context, id string, e audit.Event) (change int64, err error)
+	RevokeCredential(ctx context.Context, id string, e audit.Event) (change int64, err error)
+	// AddSecret adds next and lets the live older ones end at oldExpires (zero:
+	// they stay). At most eight live secrets; more is ErrTooMany.
+	AddSecret(ctx context.Context, next Secret, oldExpires time.Time, e audit.Event) (Secret, error)
+	// RevokeSecret ends one secret and what rests on it.
+	RevokeSecret(ctx context.Context, id string, e audit.Event) (change int64, err error)
+	// ReplaceHash upgrades the stored form of a secret if it still is old.
+	ReplaceHash(ctx context.Context, secret string, old []byte, scheme Scheme, hash []byte) error
+	// NoteUses records last uses, keeping the later time.
+	NoteUses(ctx context.Context, uses []Use) error
+}
+
+// ErrTooMany is returned when a credential has all the live secrets it may have.
+var ErrTooMany = errors.New("the credential has eight live secrets; revoke one first")
+
+// Import is one existing credential to take over. Principal.Name and Kind say
+// whose it is; the principal is made when absent.
+type Import struct {
+	Principal  principal.Principal
+	Credential Credential
+	Secret     Secret
+}
+
+// ImportResult says what became of one Import.
+type ImportResult struct {
+	Credential string // id, when stored
+	Existed    bool   // the lookup or digest was there already
+}

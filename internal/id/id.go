@@ -1,0 +1,24 @@
+// Package id makes the identifiers of everything Gatehouse keeps.
+package id
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"strings"
+)
+
+var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// New returns prefix, an underscore and 26 characters of randomness (130 bits),
+// such as "cre_7x1k…". Identifiers are public and are never secrets.
+func New(prefix string) string {
+	var b [17]byte
+	rand.Read(b[:])
+	return prefix + "_" + encoding.EncodeToString(b[:])[:26]
+}
+
+// Prefix returns what stands before the first underscore: the kind of thing.
+func Prefix(s string) string {
+	p, _, _ := strings.Cut(s, "_")
+	return p
+}

@@ -1,0 +1,33 @@
+// Package inbound has the facts of a request that were settled at the door, by
+// the listener, before anybody reads credentials: which tenant's host it came
+// to, from where, over what.
+package inbound
+
+import (
+	"context"
+	"net/netip"
+
+	"gatehouse.dev/internal/tenant"
+)
+
+// Facts are what the listener settled. Only trusted proxies can have changed
+// Remote, Scheme and Host.
+type Facts struct {
+	Tenant    tenant.Tenant
+	Remote    netip.Addr // the client, unmapped
+	Peer      netip.Addr // who is at the other end of the TCP connection
+	Scheme    string     // "https" or "http"
+	Host      string     // lower case, without port
+	RequestID string
+}
+
+type key struct{}
+
+// With returns a context that carries f.
+func With(ctx context.Context, f *Facts) context.Context { return context.WithValue(ctx, key{}, f) }
+
+// From returns the facts, or nil where no listener put any.
+func From(ctx context.Context) *Facts {
+	f, _ := ctx.Value(key{}).(*Facts)
+	return f
+}

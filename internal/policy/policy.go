@@ -1,0 +1,68 @@
+// Package policy decides what an identity may do. The rules are Cedar: few,
+// constant policies for each tenant, over data. Roles form a hierarchy (an
+// analyst is also an operator) and are entities, as are scopes; giving somebody
+// a role is data, not a new policy.
+//
+// A decision is "the owner is allowed" and "the scope is allowed", so a scoped
+// token never outlives its owner's rights. Whatever goes wrong while deciding
+// denies.
+package policy
+
+import (
+	"context"
+	"net/netip"
+
+	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/identity"
+)
+
+// Request asks whether an identity may do something.
+type Request struct {
+	Identity *identity.Identity
+	Action   string // "site:read"; Cedar entity Action::"site:read"
+	Resource Resource
+	Source   netip.Addr
+	Country  string // from the operator's database or trusted proxy only
+}
+
+// Resource is what it would be done to: Cedar entity Type::"ID", a member of
+// each of its Parents.
+type Resource struct {
+	Type    string // "Route", "Site", "Sale"; a Cedar identifier
+	ID      string
+	Parents []Parent
+	Attrs   map[string]string
+}
+
+// Parent is an entity that a resource belongs to.
+type Parent struct{ Type, ID string }
+
+// Decision is the answer. Reasons name the policies that decided it.
+type Decision struct {
+	Allowed bool
+	Reasons []string
+	Errors  []string // non-empty denies
+}
+
+// Role is one role of a tenant and the roles it includes.
+type Role struct {
+	Name     string
+	Includes []string
+}
+
+// Set is the rules of one tenant.
+type Set struct {
+	Tenant  string
+	Version int64
+	Cedar   string // policy text
+	Roles   []Role
+}
+
+// Store is what policy needs from persistence.
+type Store interface {
+	// PolicySet returns the tenant's rules; the zero Version when none are stored.
+	PolicySet(ctx context.Context, tenant string) (Set, error)
+	// PutPolicySet stores the rules if the stored version still is s.Version,
+	// and writes a revocation (ground Policy of the tenant, effect Recheck).
+	PutPolicySet(ctx context.Context, s Set, e audit.Event) (change int64, err error)
+}
