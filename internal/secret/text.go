@@ -1,7 +1,3 @@
-// Package secret carries confidential text through the program so that it
-// cannot be printed by accident: a [Text] renders as a fixed placeholder in
-// every verb of fmt, in log/slog, in JSON and in YAML. The value comes out only
-// through [Text.Reveal], which is easy to search for.
 package secret
 
 import (

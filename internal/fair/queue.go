@@ -1,0 +1,178 @@
+package fair
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrBusy means that there was no place to wait. Callers answer it with 503 or
+// 429 and Retry-After.
+var ErrBusy = errors.New("too much of this work is waiting already")
+
+// Queue gives turns. It is safe for concurrent use; make it with [NewQueue].
+type Queue struct {
+	mu      sync.Mutex
+	free    int // turns nobody holds; above 0 only while nobody waits
+	places  int // how many may wait
+	waiting int
+
+	lanes map[string]*lane // sources with somebody waiting
+	turn  []*lane          // the same lanes, the next to be served first
+}
+
+// lane is the waiters of one source, first come first.
+type lane struct {
+	source  string
+	waiters []*waiter
+}
+
+// waiter is told its fate once, through a channel with room for it.
+type waiter struct{ fate chan error }
+
+// NewQueue makes a queue in which running callers work at once and places more
+// may wait. Both are raised to what makes sense: at least one turn, at least
+// no places.
+func NewQueue(running, places int) *Queue {
+	return &Queue{
+		free:   max(running, 1),
+		places: max(places, 0),
+		lanes:  make(map[string]*lane),
+	}
+}
+
+// Enter waits for a turn for source and returns the function that gives it
+// back, to be called exactly once. It fails with [ErrBusy] when there is no
+// place to wait, or none any more, and with the context's error when that ends
+// first.
+func (q *Queue) Enter(ctx context.Context, source string) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w, err := q.join(source)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return q.leave, nil
+	}
+	select {
+	case err := <-w.fate:
+		if err != nil {
+			return nil, err
+		}
+		return q.leave, nil
+	case <-ctx.Done():
+		q.abandon(source, w)
+		return nil, ctx.Err()
+	}
+}
+
+// Waiting is how many wait now, for metrics.
+func (q *Queue) Waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting
+}
+
+// join takes a free turn (then the waiter is nil) or a place in the queue.
+func (q *Queue) join(source string) (*waiter, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.free > 0 {
+		q.free--
+		return nil, nil
+	}
+	if q.waiting >= q.places && !q.makeRoom(source) {
+		return nil, ErrBusy
+	}
+	l := q.lanes[source]
+	if l == nil {
+		l = &lane{source: source}
+		q.lanes[source] = l
+		q.turn = append(q.turn, l)
+	}
+	w := &waiter{fate: make(chan error, 1)}
+	l.waiters = append(l.waiters, w)
+	q.waiting++
+	return w, nil
+}
+
+// makeRoom sends away the last waiter of the longest lane, if that lane would
+// still be no shorter than the newcomer's own with him in it.
+func (q *Queue) makeRoom(source string) bool {
+	var longest *lane
+	for _, l := range q.turn {
+		if longest == nil || len(l.waiters) > len(longest.waiters) {
+			longest = l
+		}
+	}
+	own := 0
+	if l := q.lanes[source]; l != nil {
+		own = len(l.waiters)
+	}
+	if longest == nil || len(longest.waiters) <= own+1 {
+		return false
+	}
+	last := len(longest.waiters) - 1
+	longest.waiters[last].fate <- ErrBusy
+	longest.waiters = longest.waiters[:last]
+	q.waiting--
+	return true
+}
+
+// leave hands the turn to the next source's first waiter, or keeps it free.
+func (q *Queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.turn) == 0 {
+		q.free++
+		return
+	}
+	l := q.turn[0]
+	q.turn = q.turn[1:]
+	w := l.waiters[0]
+	l.waiters = l.waiters[1:]
+	q.waiting--
+	if len(l.waiters) > 0 {
+		q.turn = append(q.turn, l)
+	} else {
+		delete(q.lanes, l.source)
+	}
+	w.fate <- nil
+}
+
+// abandon takes a waiter out whose context has ended. If his fate came first,
+// a turn he was given is passed on.
+func (q *Queue) abandon(source string, w *waiter) {
+	q.mu.Lock()
+	l := q.lanes[source]
+	if l != nil {
+		for i, other := range l.waiters {
+			if other == w {
+				l.waiters = append(l.waiters[:i], l.waiters[i+1:]...)
+				q.waiting--
+				if len(l.waiters) == 0 {
+					q.drop(l)
+				}
+				q.mu.Unlock()
+				return
+			}
+		}
+	}
+	q.mu.Unlock()
+	if err := <-w.fate; err == nil {
+		q.leave()
+	}
+}
+
+// drop forgets an empty lane.
+func (q *Queue) drop(l *lane) {
+	delete(q.lanes, l.source)
+	for i, other := range q.turn {
+		if other == l {
+			q.turn = append(q.turn[:i], q.turn[i+1:]...)
+			return
+		}
+	}
+}
