@@ -1,6 +1,3 @@
-// Package audit has the record of who did what. Rows are appended with the
-// change they describe, in its transaction; a sealer chains them afterwards, so
-// that a row that was altered or removed is found.
 package audit
 
 import (
@@ -19,6 +16,7 @@ const (
 
 // Event is one row. No field ever holds a secret.
 type Event struct {
+	ID      string    // "aud_…"; empty: given when it is prepared
 	At      time.Time // zero: the time of the write
 	Node    string
 	Tenant  string // tenant id, empty for the installation itself
@@ -35,6 +33,40 @@ type Event struct {
 
 	// Person is the principal whose key seals Personal (source address, typed
 	// name); erasing the key erases the person. Empty: the tenant's key.
+	// [Protect] turns Personal into Sealed; a store takes nothing else.
 	Person   string
 	Personal map[string]string
+	Sealed   []byte
+}
+
+// Row is an event as a store keeps it: with a place in the order of arrival
+// and, once the sealer has been there, in the chain. Personal is empty.
+type Row struct {
+	Event
+	Number int64  // order of arrival; gaps are normal
+	Seq    int64  // place in the chain, from 1 without gaps; 0: not chained yet
+	Hash   []byte // of this row and, through its predecessor's, of all before
+}
+
+// Link is a place in the chain: the last row it has, and the hash up to there.
+// The zero Link is the beginning.
+type Link struct {
+	Seq  int64
+	Hash []byte
+}
+
+// Seal puts one row into the chain.
+type Seal struct {
+	Number int64 // of the row
+	Link
+}
+
+// Head is a signed Link. What was signed stays true: a chain that no longer
+// passes through a head has been tampered with.
+type Head struct {
+	Link
+	At        time.Time
+	Node      string
+	Key       string // names the key that signed
+	Signature []byte
 }
