@@ -17,6 +17,8 @@ type Queue struct {
 	places  int // how many may wait
 	waiting int
 
+	give func() // leave, made once so that a free turn costs no allocation
+
 	lanes map[string]*lane // sources with somebody waiting
 	turn  []*lane          // the same lanes, the next to be served first
 }
@@ -34,11 +36,13 @@ type waiter struct{ fate chan error }
 // may wait. Both are raised to what makes sense: at least one turn, at least
 // no places.
 func NewQueue(running, places int) *Queue {
-	return &Queue{
+	q := &Queue{
 		free:   max(running, 1),
 		places: max(places, 0),
 		lanes:  make(map[string]*lane),
 	}
+	q.give = q.leave
+	return q
 }
 
 // Enter waits for a turn for source and returns the function that gives it
@@ -54,14 +58,14 @@ func (q *Queue) Enter(ctx context.Context, source string) (leave func(), err err
 		return nil, err
 	}
 	if w == nil {
-		return q.leave, nil
+		return q.give, nil
 	}
 	select {
 	case err := <-w.fate:
 		if err != nil {
 			return nil, err
 		}
-		return q.leave, nil
+		return q.give, nil
 	case <-ctx.Done():
 		q.abandon(source, w)
 		return nil, ctx.Err()

@@ -1,0 +1,125 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"gatehouse.dev/internal/secret"
+)
+
+// What does not exist, and what is cheap to check, must cost a wrong guesser
+// as much as the real thing. Measured with costs high enough to stand out.
+func TestRefusalsCostTheSame(t *testing.T) {
+	h := NewHasher(Options{Params: Params{Memory: 8 * 1024, Time: 2, Lanes: 1}})
+	real, err := h.Hash(t.Context(), "src", secret.New("right"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := secret.New("wrong")
+	check := func(encoded string) func() {
+		return func() { _, _ = h.Verify(t.Context(), "src", encoded, wrong) }
+	}
+	reference := fastest(check(real))
+	for name, f := range map[string]func(){
+		"nobody":        func() { _ = h.Nobody(t.Context(), "src", wrong) },
+		"sha256":        check("4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631"),
+		"pbkdf2":        check("pbkdf2_sha256$1000$saltsalt$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0="),
+		"bcrypt":        check("$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"),
+		"unreadable":    check("nonsense"),
+		"long password": func() { _, _ = h.Verify(t.Context(), "src", real, secret.New(string(make([]byte, 5000)))) },
+	} {
+		if got := fastest(f); got < reference/2 {
+			t.Errorf("%s takes %v, a wrong password takes %v", name, got, reference)
+		}
+	}
+}
+
+func fastest(f func()) time.Duration {
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		f()
+		best = min(best, time.Since(start))
+	}
+	return best
+}
+
+// One source can neither take every turn nor fill the queue for others.
+func TestBusyIsPerSource(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(Options{Params: Params{Memory: 64, Time: 1, Lanes: 1}, Running: 1, Places: 2})
+	leave, err := h.queue.Enter(t.Context(), "holder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(ctx context.Context, source string) <-chan error {
+		done := make(chan error, 1)
+		before := h.Waiting()
+		go func() { done <- h.Nobody(ctx, source, secret.New("x")) }()
+		for h.Waiting() == before && len(done) == 0 && before < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		return done
+	}
+	first, second := ask(t.Context(), "greedy"), ask(t.Context(), "greedy")
+	if err := <-ask(t.Context(), "greedy"); !errors.Is(err, ErrBusy) {
+		t.Errorf("a third of one source got %v, want ErrBusy", err)
+	}
+	modest := ask(t.Context(), "modest")
+	if err := <-second; !errors.Is(err, ErrBusy) {
+		t.Errorf("the greedy source's second got %v, want ErrBusy", err)
+	}
+	leave()
+	if err := <-first; err != nil {
+		t.Errorf("first: %v", err)
+	}
+	if err := <-modest; err != nil {
+		t.Errorf("modest: %v", err)
+	}
+}
+
+func BenchmarkVerifyRecommended(b *testing.B) {
+	h := NewHasher(Options{})
+	encoded, err := h.Hash(b.Context(), "src", secret.New("right"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if ok, err := h.Verify(b.Context(), "src", encoded, secret.New("right")); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	f.Add("$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e")
+	f.Add("$pbkdf2-sha256$i=1000,l=32$c2FsdHNhbHQ$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0")
+	f.Add("$pbkdf2-sha512$1000$c2FsdHNhbHQ$.sUSD8jw4f8ns7m9b7kj8PeJLe8lJXO8")
+	f.Add("pbkdf2_sha256$1000$saltsalt$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0=")
+	f.Add("$sha256$pepper$869a1fa0609a1d15a5c3eb891428b7a6c8395b2ee10c4762e97ffca0ebe8c0b5")
+	f.Add("4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631")
+	f.Fuzz(func(t *testing.T, encoded string) {
+		h, err := Parse(encoded)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("error %v is not ErrFormat", err)
+			}
+			return
+		}
+		// Whatever is accepted stays within the costs that are bounded.
+		a := h.argon
+		if a.Memory > maxArgonMemory || uint64(a.Memory)*uint64(a.Time) > maxArgonWork || h.rounds > maxRounds {
+			t.Errorf("accepted costs %+v, rounds %d", a, h.rounds)
+		}
+		if h.kind != Bcrypt && (len(h.sum) < minHash || len(h.sum) > maxHash) {
+			t.Errorf("accepted a hash of %d bytes", len(h.sum))
+		}
+		// And can be checked without a crash, when that is cheap.
+		if a.Memory <= 1024 && a.Time <= 2 && h.rounds <= 1000 && (h.kind != Bcrypt || h.rounds == minBcryptCost) {
+			h.matches(secret.New("x"))
+		}
+	})
+}
