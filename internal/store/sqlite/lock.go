@@ -1,0 +1,37 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrLocked says that another process serves the data folder.
+var ErrLocked = errors.New("data folder is in use")
+
+// lockFolder takes the lock of a data folder. The kernel lets go of it when the
+// process ends, however it ends; the file stays, and the number in it is only
+// for people.
+func lockFolder(dir string) (*os.File, error) {
+	name := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock of data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
+		}
+		owner, _ := os.ReadFile(name)
+		return nil, fmt.Errorf("%w: %s is held by process %s; stop it, or use its Unix socket instead",
+			ErrLocked, dir, strings.TrimSpace(string(owner)))
+	}
+	if err := f.Truncate(0); err == nil {
+		fmt.Fprintln(f, os.Getpid())
+	}
+	return f, nil
+}
