@@ -14,6 +14,18 @@ const (
 	Failed  Outcome = "failed"
 )
 
+// Actions of the record about itself.
+const (
+	ActionTrim    = "audit.trim"    // Detail: seq, hash of the last row removed
+	ActionDropped = "audit.dropped" // Count rows could not be kept
+)
+
+// Names of personal fields that the record understands.
+const (
+	FieldSource = "source" // the address it came from
+	FieldName   = "name"   // the name that was typed
+)
+
 // Event is one row. No field ever holds a secret.
 type Event struct {
 	ID      string    // "aud_…"; empty: given when it is prepared

@@ -51,13 +51,17 @@ func Prepare(e Event, now time.Time) (Event, error) {
 
 // clean returns s as every engine stores it.
 func clean(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText]
+	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	}
-	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+	if len(s) <= maxText {
 		return s
 	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	end := maxText
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 func cleanMap(m map[string]string) map[string]string {
