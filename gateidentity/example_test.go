@@ -11,7 +11,7 @@ import (
 // A backend that greets whoever Gatehouse says is calling.
 func Example() {
 	verifier, err := gateidentity.New(gateidentity.Config{
-		JWKSURL:  "https://gate.example/-/identity/jwks.json",
+		JWKSURL:  "https://gate.example/.well-known/gatehouse-identity.json",
 		Issuer:   "https://gate.example",
 		Audience: "hello", // the upstream's name in the gate's configuration
 	})
@@ -20,7 +20,7 @@ func Example() {
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := gateidentity.FromContext(r.Context())
-		fmt.Fprintf(w, "Hello %s of %s\n", id.Name, id.Tenant)
+		fmt.Fprintf(w, "Hello %s of %s\n", id.Name, id.TenantName)
 		if id.HasRole("operator") {
 			fmt.Fprintln(w, "You may restart things.")
 		}

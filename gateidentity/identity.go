@@ -17,16 +17,18 @@ const Type = "gatehouse-identity+jwt"
 type Identity struct {
 	// Principal is the stable id of the user, client, application or device.
 	Principal string
-	// Tenant is the tenant that the principal belongs to.
-	Tenant string
+	// Tenant is the stable id of the tenant that the principal belongs to, and
+	// TenantName what people call it.
+	Tenant     string
+	TenantName string
 	// Name is what people call the principal. It can change; do not key on it.
 	Name string
 	// Kind is the kind of principal, such as "user" or "client".
 	Kind string
 	// Roles are the roles that the principal holds.
 	Roles []string
-	// Scopes limit what this credential may do for its owner. Empty means that
-	// the credential is not narrowed: everything its owner may do.
+	// Scopes limit what this credential may do for its owner. Nil means that
+	// the credential is not narrowed; empty means that it may do nothing.
 	Scopes []string
 	// Credential is the id of the credential that was shown, and Secret says
 	// which of its live secrets it was. Neither is confidential.

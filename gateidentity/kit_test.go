@@ -55,7 +55,7 @@ func (s signer) sign(header, claims map[string]any) string {
 	h := map[string]any{"alg": "ES256", "typ": Type, "kid": s.kid}
 	c := map[string]any{
 		"iss": testIssuer, "aud": testAudience, "iat": now, "exp": now + 60,
-		"sub": "p_1", "tenant": "default", "name": "Ada", "kind": "user",
+		"sub": "p_1", "tenant": "ten_1", "tenant_name": "default", "name": "Ada", "kind": "user",
 		"roles": []string{"reader"}, "scopes": []string{"site:read"},
 		"credential": "c_1", "secret": "2", "dialect": "gateway", "method": "key",
 	}

@@ -105,6 +105,7 @@ type claims struct {
 	Expires    int64    `json:"exp"`
 	Subject    string   `json:"sub"`
 	Tenant     string   `json:"tenant"`
+	TenantName string   `json:"tenant_name"`
 	Name       string   `json:"name"`
 	Kind       string   `json:"kind"`
 	Roles      []string `json:"roles"`
@@ -122,7 +123,7 @@ func (t jws) identity() (Identity, audience, error) {
 		return Identity{}, nil, fmt.Errorf("%w: payload", ErrMalformed)
 	}
 	return Identity{
-		Principal: c.Subject, Tenant: c.Tenant, Name: c.Name, Kind: c.Kind,
+		Principal: c.Subject, Tenant: c.Tenant, TenantName: c.TenantName, Name: c.Name, Kind: c.Kind,
 		Roles: c.Roles, Scopes: c.Scopes,
 		Credential: c.Credential, Secret: c.Secret,
 		Dialect: c.Dialect, Method: c.Method,

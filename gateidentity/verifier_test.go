@@ -17,7 +17,7 @@ func TestVerify(t *testing.T) {
 	v := newVerifier(t, newJWKS(t, good).URL, nil)
 
 	want := Identity{
-		Principal: "p_1", Tenant: "default", Name: "Ada", Kind: "user",
+		Principal: "p_1", Tenant: "ten_1", TenantName: "default", Name: "Ada", Kind: "user",
 		Roles: []string{"reader"}, Scopes: []string{"site:read"},
 		Credential: "c_1", Secret: "2", Dialect: "gateway", Method: "key", Issuer: testIssuer,
 	}
