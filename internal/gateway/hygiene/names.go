@@ -1,0 +1,89 @@
+package hygiene
+
+// reserved are the names that only the gate may use towards a backend, as
+// letters and digits in lower case. The value true marks those a route may let
+// through (see Rules.Pass).
+var reserved = map[string]bool{
+	"gatehouseidentity": false,
+
+	"forwarded":             false,
+	"xforwardedfor":         false,
+	"xforwardedproto":       false,
+	"xforwardedhost":        false,
+	"xforwardedport":        false,
+	"xforwardedserver":      false,
+	"xforwardedscheme":      false,
+	"xforwardedssl":         false,
+	"xforwardedprefix":      false,
+	"xforwardeduri":         false,
+	"xforwardedmethod":      false,
+	"xforwardeduser":        false,
+	"xforwardedclient":      false,
+	"xrealip":               false,
+	"xclientip":             false,
+	"xclusterclientip":      false,
+	"xoriginalforwardedfor": false,
+	"trueclientip":          true,
+	"cfconnectingip":        true,
+	"fastlyclientip":        true,
+	"xremoteuser":           false,
+	"xremoteaddr":           false,
+	"remoteuser":            false,
+	"remoteaddr":            false,
+	"proxy":                 false, // becomes HTTP_PROXY in CGI programs
+
+	// Other paths and methods than those decided on.
+	"xoriginalurl":        true,
+	"xoriginaluri":        true,
+	"xoriginalmethod":     true,
+	"xrewriteurl":         true,
+	"xhttpmethod":         true,
+	"xhttpmethodoverride": true,
+	"xmethodoverride":     true,
+}
+
+// longest is the length of the longest reserved name.
+var longest = func() (n int) {
+	for name := range reserved {
+		n = max(n, len(name))
+	}
+	return n
+}()
+
+// fold writes the letters and digits of name in lower case to buf. ok is false
+// when there are more than any reserved name has.
+func fold(buf []byte, name string) (_ []byte, ok bool) {
+	buf = buf[:0]
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		default:
+			continue
+		}
+		if len(buf) == cap(buf) {
+			return nil, false
+		}
+		buf = append(buf, c)
+	}
+	return buf, true
+}
+
+// Reserved reports whether only the gate may use this name, and whether a
+// route may nevertheless let a caller's through.
+func Reserved(name string) (reservedName, passable bool) {
+	switch name { // the bulk of ordinary traffic, without folding
+	case "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
+		"Content-Length", "Content-Type", "Cookie", "Origin", "Referer", "User-Agent":
+		return false, false
+	}
+	var space [32]byte
+	folded, ok := fold(space[:0:longest], name)
+	if !ok {
+		return false, false
+	}
+	passable, reservedName = reserved[string(folded)]
+	return reservedName, passable
+}
