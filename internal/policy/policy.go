@@ -1,11 +1,3 @@
-// Package policy decides what an identity may do. The rules are Cedar: few,
-// constant policies for each tenant, over data. Roles form a hierarchy (an
-// analyst is also an operator) and are entities, as are scopes; giving somebody
-// a role is data, not a new policy.
-//
-// A decision is "the owner is allowed" and "the scope is allowed", so a scoped
-// token never outlives its owner's rights. Whatever goes wrong while deciding
-// denies.
 package policy
 
 import (
@@ -32,12 +24,17 @@ type Resource struct {
 	ID      string
 	Parents []Parent
 	Attrs   map[string]string
+	// Roles names who may use it, where a configuration says so; attribute
+	// roles, a set of Role entities. It belongs to the configuration and is
+	// never changed.
+	Roles []string
 }
 
 // Parent is an entity that a resource belongs to.
 type Parent struct{ Type, ID string }
 
-// Decision is the answer. Reasons name the policies that decided it.
+// Decision is the answer. Reasons name the policies that decided it. Its
+// slices are shared and must not be changed.
 type Decision struct {
 	Allowed bool
 	Reasons []string

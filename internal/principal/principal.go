@@ -28,8 +28,16 @@ const (
 	Bearer      Kind = "bearer" // whoever holds a scoped token
 )
 
-// AdminRole is the role that may use the admin API.
-const AdminRole = "gatehouse/administrator"
+// Roles that the program itself gives a meaning.
+const (
+	// AdminRole may use the admin API for its tenant.
+	AdminRole = "gatehouse/administrator"
+	// AuditorRole may read in the admin API, and change nothing.
+	AuditorRole = "gatehouse/auditor"
+	// InstallationRole, held in the default tenant, may use the admin API for
+	// every tenant. Only who has it can give it or touch who has it.
+	InstallationRole = "gatehouse/installation"
+)
 
 // Principal is one caller.
 type Principal struct {
