@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse.dev/internal/config"
+)
+
+// configFile is where the configuration is when nobody says otherwise.
+const configFile = "gatehouse.yaml"
+
+// configFlag adds --config; its default can be set by GATEHOUSE_CONFIG.
+func configFlag(p *program, c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", cmp.Or(p.getenv("GATEHOUSE_CONFIG"), configFile), "configuration `FILE` (GATEHOUSE_CONFIG)")
+	if err := c.MarkFlagFilename("config", "yaml", "yml"); err != nil {
+		panic(err) // the flag was defined one line above
+	}
+}
+
+func configCommand(p *program) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "config",
+		Short:   "Check, print and explain the configuration",
+		GroupID: groupServer,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(configCheck(p), configPrint(p), configDocs(p))
+	return c
+}
+
+func configCheck(p *program) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Read the configuration as the server would, and name every problem",
+		Example: `  gatehouse config check
+  gatehouse config check --config /etc/gatehouse/gatehouse.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			conf, err := config.Load(file, p.getenv)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.stdout, "%s is right: %d tenants, %d upstreams, %d routes.\n",
+				file, max(1, len(conf.Tenants)), len(conf.Upstreams), len(conf.Routes))
+			return err
+		},
+	}
+	configFlag(p, c, &file)
+	return c
+}
+
+func configPrint(p *program) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "print",
+		Short: "Print what is in force: file, environment and defaults, without secrets",
+		Example: `  gatehouse config print
+  GATEHOUSE_GATE_LISTEN=:8443 gatehouse config print`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			conf, err := config.Load(file, p.getenv)
+			if err != nil {
+				return err
+			}
+			return config.Print(p.stdout, conf)
+		},
+	}
+	configFlag(p, c, &file)
+	return c
+}
+
+func configDocs(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:     "docs",
+		Short:   "Print the reference of all settings, in Markdown",
+		Example: `  gatehouse config docs | less`,
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return config.Docs(p.stdout) },
+	}
+}

@@ -1,0 +1,50 @@
+package config
+
+import "time"
+
+// Default is the configuration of an empty file.
+func Default() *Config {
+	return &Config{
+		DataDir:       "data",
+		MasterKeyFile: "master.key",
+		Gate:          Gate{Listen: "127.0.0.1:8080"},
+		Desk:          Desk{Listen: "127.0.0.1:8081"},
+		Ops:           Ops{Listen: "127.0.0.1:9180"},
+		Limits: Limits{
+			Header:        64 * KiB,
+			Body:          10 * MiB,
+			HeaderTimeout: Duration(10 * time.Second),
+			BodyTimeout:   Duration(30 * time.Second),
+			IdleTimeout:   Duration(2 * time.Minute),
+		},
+		Throttle: Throttle{
+			PerIdentity:  10,
+			PerSource:    60,
+			LongestPause: Duration(15 * time.Minute),
+		},
+		Revocation: Revocation{
+			Lease: Duration(30 * time.Second),
+			Poll:  Duration(250 * time.Millisecond),
+		},
+		Shutdown: Shutdown{Drain: Duration(20 * time.Second)},
+		Log:      Log{Level: "info", Format: "auto", Requests: true},
+	}
+}
+
+// defaulter is a type that stands in a list or map and has defaults of its own.
+type defaulter interface{ setDefaults() }
+
+func (a *Ayyeka) setDefaults() { a.Issuer = "Cloud" }
+
+func (u *Upstream) setDefaults() {
+	u.HealthInterval = Duration(5 * time.Second)
+	u.ConnectTimeout = Duration(5 * time.Second)
+	u.ResponseTimeout = Duration(30 * time.Second)
+}
+
+func (r *Route) setDefaults() {
+	r.Tenant = DefaultTenant
+	r.KeyHeader = "X-API-Key"
+}
+
+func (c *CORS) setDefaults() { c.MaxAge = Duration(10 * time.Minute) }
