@@ -145,8 +145,9 @@ type Store interface {
 	// AddSecret adds next and lets the live older ones end at oldExpires (zero:
 	// they stay). At most eight live secrets; more is ErrTooMany. Where it
 	// shortens a life it writes a revocation of effect Recheck on the grounds
-	// of those secrets: what is remembered of them knows a later end, or none.
-	AddSecret(ctx context.Context, next Secret, oldExpires time.Time, e audit.Event) (Secret, error)
+	// of those secrets (what is remembered of them knows a later end, or none)
+	// and returns its number; else the number is 0.
+	AddSecret(ctx context.Context, next Secret, oldExpires time.Time, e audit.Event) (added Secret, change int64, err error)
 	// RevokeSecret ends one secret and what rests on it.
 	RevokeSecret(ctx context.Context, id string, e audit.Event) (change int64, err error)
 	// ReplaceHash upgrades the stored form of a secret if it still is old.
