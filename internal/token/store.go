@@ -50,7 +50,7 @@ type SigningKey struct {
 
 // RevokedToken is a JWT taken away before it expired.
 type RevokedToken struct {
-	Hash      string // hex SHA-256 of the token, also the id of its ground
+	Hash      string // see Hash; also the id of its ground
 	Tenant    string
 	Principal string // for listings; may be empty
 	Expires   time.Time
