@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"gatehouse.dev/internal/seal"
 )
 
 // ErrMoved is returned by SealEvents when the chain does not end where the
@@ -74,7 +76,7 @@ type Protector interface {
 }
 
 // ErrErased is returned for personal fields whose key has been erased.
-var ErrErased = errors.New("the person has been erased")
+var ErrErased = seal.ErrErased
 
 // Signer signs heads, and knows its signatures again.
 type Signer interface {
