@@ -1,10 +1,11 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse.dev/internal/field"
 )
 
 // Limits of one tenant's hierarchy. They keep a mistaken script from making
@@ -23,13 +24,13 @@ type hierarchy map[string][]string
 func CheckRoleName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("a role needs a name")
+		return field.Errorf("role", "has no name")
 	case len(name) > maxRoleName:
-		return fmt.Errorf("a role's name has at most %d bytes", maxRoleName)
+		return field.Errorf("role", "has a name longer than %d characters", maxRoleName)
 	}
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-_./", rune(c)) {
-			return fmt.Errorf("role %q: a name has lower-case letters, digits, and - _ . / only", name)
+			return field.Errorf("role", "%q: a name has lower-case letters, digits, and - _ . / only", name)
 		}
 	}
 	return nil
@@ -50,7 +51,7 @@ func SplitRole(held string) (name string, at Place, err error) {
 	}
 	typ, id, ok := strings.Cut(place, ":")
 	if !ok || !isTypeName(typ) || id == "" || len(id) > 128 || strings.ContainsFunc(id, notPrintable) {
-		return "", Place{}, fmt.Errorf("role %q: a place is written @Type:id", held)
+		return "", Place{}, field.Errorf("role", "%q: a place is written @Type:id", held)
 	}
 	return name, Place{Type: typ, ID: id}, nil
 }
