@@ -1,23 +1,19 @@
 package ayyeka
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse.dev/internal/token"
 )
 
-// claims is what a token says, in the order in which the vendor's tokens say it.
-type claims struct {
-	Audience string `json:"aud"` // the tenant's number
-	Expires  int64  `json:"exp"`
-	Issued   int64  `json:"iat"`
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-}
+// claimNames are the claims of a token, in the order in which the vendor's
+// tokens have them. There are no others.
+var claimNames = []string{"aud", "exp", "iat", "iss", "sub"}
 
 // subject is what sub holds: whose token it is, and which of the client's
 // secrets bought it.
@@ -34,15 +30,15 @@ func (s subject) String() string {
 func parseSubject(s string) (subject, error) {
 	first, second, found := strings.Cut(s, ":")
 	if !found {
-		return subject{}, errors.New("sub has no colon")
+		return subject{}, errors.New("no colon")
 	}
 	p, err := parseNumber(first)
 	if err != nil {
-		return subject{}, fmt.Errorf("first half of sub: %w", err)
+		return subject{}, fmt.Errorf("first half: %w", err)
 	}
 	n, err := parseNumber(second)
 	if err != nil {
-		return subject{}, fmt.Errorf("second half of sub: %w", err)
+		return subject{}, fmt.Errorf("second half: %w", err)
 	}
 	return subject{p, n}, nil
 }
@@ -57,75 +53,56 @@ func parseNumber(s string) (int64, error) {
 	return n, nil
 }
 
-// issueClaims makes the claims of a new token.
-func issueClaims(tenant int64, issuer string, sub subject, now time.Time, lifetime time.Duration) claims {
-	issued := now.Unix()
-	return claims{
-		Audience: strconv.FormatInt(tenant, 10),
-		Expires:  issued + int64(lifetime/time.Second),
-		Issued:   issued,
-		Issuer:   issuer,
-		Subject:  sub.String(),
-	}
+// writeClaims makes the payload of a new token, without blanks, as the vendor
+// writes it. The number of the tenant stands for the account.
+func writeClaims(issuer string, tenant int64, sub subject, issued time.Time, lifetime time.Duration) ([]byte, error) {
+	at := issued.Unix()
+	return token.Encode(
+		token.Claim{Name: "aud", Value: strconv.FormatInt(tenant, 10)},
+		token.Claim{Name: "exp", Value: at + int64(lifetime/time.Second)},
+		token.Claim{Name: "iat", Value: at},
+		token.Claim{Name: "iss", Value: issuer},
+		token.Claim{Name: "sub", Value: sub.String()},
+	)
 }
 
-// encode writes the claims as JSON without blanks, as the vendor does.
-func (c claims) encode() []byte {
-	data, err := json.Marshal(c)
+// readClaims says whose token it claims to be. It stands before any signature
+// check, so it is cheap, strict, and believes nothing: exactly the five claims,
+// each of its documented type.
+func readClaims(c token.Claims, issuer string) (token.Subject, error) {
+	if names := slices.Sorted(slices.Values(c.Names())); !slices.Equal(names, claimNames) {
+		return token.Subject{}, fmt.Errorf("%w: they are %q", token.ErrClaims, names)
+	}
+	audience, err1 := c.Text("aud")
+	expires, err2 := c.Int("exp")
+	issued, err3 := c.Int("iat")
+	iss, err4 := c.Text("iss")
+	text, err5 := c.Text("sub")
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return token.Subject{}, err
+	}
+	if iss != issuer {
+		return token.Subject{}, fmt.Errorf("%w: another issuer", token.ErrClaims)
+	}
+	tenant, err := parseNumber(audience)
 	if err != nil {
-		panic(err) // strings and numbers
+		return token.Subject{}, fmt.Errorf("%w: aud: %w", token.ErrClaims, err)
 	}
-	return data
-}
-
-// parseClaims reads a token's payload strictly: exactly the five members, each
-// once and of its documented type. It stands before any signature check, so it
-// must be cheap and believe nothing.
-func parseClaims(payload []byte) (claims, error) {
-	var c claims
-	seen, err := memberNames(payload)
+	sub, err := parseSubject(text)
 	if err != nil {
-		return c, err
+		return token.Subject{}, fmt.Errorf("%w: sub: %w", token.ErrClaims, err)
 	}
-	for _, name := range []string{"aud", "exp", "iat", "iss", "sub"} {
-		if seen[name] != 1 {
-			return c, fmt.Errorf("claim %s is there %d times", name, seen[name])
-		}
+	if issued < 0 || expires <= issued || expires > latest {
+		return token.Subject{}, fmt.Errorf("%w: it ends before it begins, or never", token.ErrClaims)
 	}
-	if len(seen) != 5 {
-		return c, errors.New("there are other claims than the five")
-	}
-	if err := json.Unmarshal(payload, &c); err != nil {
-		return c, errors.New("a claim has the wrong type")
-	}
-	return c, nil
+	return token.Subject{
+		TenantNumber:    tenant,
+		PrincipalNumber: sub.principal,
+		SecretNumber:    sub.secret,
+		Issued:          time.Unix(issued, 0),
+		Expires:         time.Unix(expires, 0),
+	}, nil
 }
 
-// memberNames counts the members of a JSON object. encoding/json alone would
-// take the last of two alike, and match names whatever their case.
-func memberNames(data []byte) (map[string]int, error) {
-	bad := errors.New("claims are not one JSON object")
-	d := json.NewDecoder(bytes.NewReader(data))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, bad
-	}
-	seen := map[string]int{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, bad
-		}
-		seen[name.(string)]++
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
-			return nil, bad
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, bad
-	}
-	if d.More() {
-		return nil, bad
-	}
-	return seen, nil
-}
+// latest is the end of the year 9999: arithmetic with times up to it is safe.
+const latest = 253402300799

@@ -151,12 +151,8 @@ func TestBearerSyntax(t *testing.T) {
 		"two":                        {strict, []string{"Bearer aa.bb.cc", "Bearer aa.bb.cc"}, "", badRequest("there is more than one Authorization header")},
 		"Basic":                      {lenient, []string{exampleBasic}, "", badToken},
 		"no token":                   {lenient, []string{"Bearer "}, "", badToken},
-		"two pieces":                 {strict, []string{"Bearer aa.bb"}, "", badToken},
-		"four pieces":                {strict, []string{"Bearer aa.bb.cc.dd"}, "", badToken},
-		"no signature":               {strict, []string{"Bearer aa.bb."}, "", badToken},
-		"empty payload":              {strict, []string{"Bearer aa..cc"}, "", badToken},
-		"padding":                    {strict, []string{"Bearer aa.bb=.cc"}, "", badToken},
 		"trailing word":              {strict, []string{"Bearer aa.bb.cc dd"}, "", badToken},
+		"two in one header":          {strict, []string{"Bearer aa.bb.cc,Bearer aa.bb.cc"}, "", badToken},
 		"huge":                       {strict, []string{"Bearer aa.bb." + strings.Repeat("c", authorizationLimit)}, "", badToken},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +207,7 @@ func FuzzBearer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n := strings.Count(token.Reveal(), "."); n != 2 || !strings.HasSuffix(header, token.Reveal()) {
+		if token.Empty() || !strings.HasSuffix(header, token.Reveal()) {
 			t.Fatalf("read %q out of %q", token.Reveal(), header)
 		}
 	})
