@@ -42,3 +42,27 @@ type Store interface {
 	// that change.
 	DisableTenant(ctx context.Context, id string, e audit.Event) (change int64, err error)
 }
+
+// Method is one way of showing a credential to one dialect, such as "password"
+// to "gateway". All that a dialect has are on until an administrator switches
+// one off.
+type Method struct {
+	Dialect string
+	Method  string // an identity.Method
+}
+
+// MethodOff is a method that is switched off.
+type MethodOff struct {
+	Method
+	Since time.Time
+}
+
+// Methods is what switching methods needs from persistence.
+type Methods interface {
+	// MethodsOff lists what is switched off for a tenant.
+	MethodsOff(ctx context.Context, tenant string) ([]MethodOff, error)
+	// SwitchMethodOff revokes the ground "<tenant>/<dialect>/<method>" and
+	// returns the number of that change, anew each time.
+	SwitchMethodOff(ctx context.Context, tenant string, m Method, e audit.Event) (change int64, err error)
+	SwitchMethodOn(ctx context.Context, tenant string, m Method, e audit.Event) error
+}
