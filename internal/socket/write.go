@@ -1,0 +1,128 @@
+package socket
+
+import (
+	"fmt"
+	"net"
+	"time"
+)
+
+// Send queues a frame. It never blocks. When the queue is full the socket is
+// cut and ErrSlow comes back.
+func (c *Conn) Send(f Frame) error {
+	err := c.enqueue(f, true)
+	if err == ErrSlow {
+		c.drop(ErrSlow)
+	}
+	return err
+}
+
+func (c *Conn) enqueue(f Frame, count bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return ErrClosed
+	}
+	o := &c.kind.o
+	if len(c.queue) >= o.QueueFrames || c.waiting+len(f) > o.QueueBytes && c.waiting > 0 {
+		return ErrSlow
+	}
+	if count {
+		c.out.messages.Add(1)
+		c.out.bytes.Add(int64(len(f)))
+	}
+	c.push(f)
+	return nil
+}
+
+// push adds to the queue and sees to it that a writer lives. Call with mu held.
+func (c *Conn) push(f Frame) {
+	c.queue = append(c.queue, f)
+	c.waiting += len(f)
+	if !c.writing {
+		c.writing = true
+		go c.write()
+	}
+}
+
+// Close sends a close frame with that code and reason and ends the socket: at
+// once for whoever sends and for the handler, which gets no more messages; on
+// the wire when the peer answers or CloseTimeout is over. What was queued and
+// not yet being written is dropped, so that a close overtakes data. Only the
+// first close counts. A code of 0 sends a frame without one.
+func (c *Conn) Close(code uint16, reason string) {
+	why := &CloseError{Code: code, Reason: reason}
+	c.mu.Lock()
+	if c.closing {
+		c.mu.Unlock()
+		return
+	}
+	c.closing = true
+	c.why = why
+	c.queue = nil
+	c.push(closeFrame(code, reason))
+	c.mu.Unlock()
+	c.cancel(why)
+	c.kind.o.Wheel.Set(&c.timer, c.kind.o.CloseTimeout, func() { go c.raw.Close() })
+}
+
+// CloseError is why a socket ended when one side closed it.
+type CloseError struct {
+	Code   uint16 // 0: a close frame without a code
+	Reason string
+	Peer   bool // the peer closed it
+}
+
+func (e *CloseError) Error() string {
+	who := "closed"
+	if e.Peer {
+		who = "closed by the peer"
+	}
+	return fmt.Sprintf("%s with %d %q", who, e.Code, e.Reason)
+}
+
+// write empties the queue and ends. There is one at a time.
+func (c *Conn) write() {
+	for {
+		c.mu.Lock()
+		batch := c.queue
+		c.queue = nil
+		if len(batch) == 0 {
+			c.writing = false
+			last := c.last
+			c.mu.Unlock()
+			if last {
+				c.raw.Close()
+			}
+			return
+		}
+		c.mu.Unlock()
+
+		size := 0
+		for _, f := range batch {
+			size += len(f)
+		}
+		if err := c.writeBatch(batch); err != nil {
+			c.drop(fmt.Errorf("write to the peer: %w", err))
+			return
+		}
+		c.mu.Lock()
+		c.waiting -= size
+		c.mu.Unlock()
+	}
+}
+
+func (c *Conn) writeBatch(batch []Frame) error {
+	if err := c.raw.SetWriteDeadline(time.Now().Add(c.kind.o.WriteTimeout)); err != nil {
+		return err
+	}
+	if len(batch) == 1 {
+		_, err := c.raw.Write(batch[0])
+		return err
+	}
+	buffers := make(net.Buffers, len(batch))
+	for i, f := range batch {
+		buffers[i] = f
+	}
+	_, err := buffers.WriteTo(c.raw)
+	return err
+}
