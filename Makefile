@@ -59,7 +59,11 @@ fuzz: ## every fuzz target for FUZZTIME (default 5s)
 
 .PHONY: bench
 bench: ## the speed kit: ratios of one run, see bench/README.md
-	$(GO) run ./bench
+	$(GO) run ./bench $(BENCHFLAGS)
+
+.PHONY: bench-write
+bench-write: ## measure and write the table into bench/README.md
+	$(GO) run ./bench -write $(BENCHFLAGS)
 
 .PHONY: vuln
 vuln: ## look the dependencies up in the Go vulnerability database (needs the network)

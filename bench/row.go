@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// row is one line of the table: ours against something bare.
+type row struct {
+	name, what, against string
+	aim                 float64 // of ours / bare
+	atMost              bool    // the aim is an upper bound (times); else a lower one (rates)
+	prepare             func(ctx context.Context, l *lab) (ours, bare side, err error)
+}
+
+// side measures once, for about that long: a rate per second, or a time in
+// seconds where the row says atMost.
+type side func(ctx context.Context, d time.Duration) (float64, error)
+
+// errAbsent (wrapped) is returned by prepare when something is not installed
+// that the row compares with.
+var errAbsent = errors.New("not installed")
+
+// result is what a row came to.
+type result struct {
+	row        row
+	ours, bare float64 // medians
+	ratio      float64 // median over the rounds
+	low, high  float64 // the lowest and highest round
+	absent     string
+	err        error
+}
+
+// measure lets both sides take turns. The first turn of each warms up and is
+// thrown away.
+func (l *lab) measure(ctx context.Context, r row) result {
+	res := result{row: r}
+	defer l.cleanRow()
+	ours, bare, err := r.prepare(ctx, l)
+	if errors.Is(err, errAbsent) {
+		res.absent = err.Error()
+		return res
+	}
+	if err != nil {
+		res.err = fmt.Errorf("prepare: %w", err)
+		return res
+	}
+	var o, b, ratios []float64
+	for round := range l.options.rounds + 1 {
+		l.startProfile(r.name, round)
+		var x, y float64
+		var errOurs, errBare error
+		turns := []func(){
+			func() { x, errOurs = ours(ctx, l.options.time) },
+			func() { y, errBare = bare(ctx, l.options.time) },
+		}
+		turns[round%2]() // who begins changes too
+		turns[1-round%2]()
+		if res.err = errors.Join(wrap("ours", errOurs), wrap("bare", errBare)); res.err != nil {
+			return res
+		}
+		if round > 0 {
+			o, b, ratios = append(o, x), append(b, y), append(ratios, x/y)
+		}
+	}
+	res.ours, res.bare, res.ratio = median(o), median(b), median(ratios)
+	res.low, res.high = slices.Min(ratios), slices.Max(ratios)
+	return res
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	switch n := len(s); {
+	case n == 0:
+		return math.NaN()
+	case n%2 == 1:
+		return s[n/2]
+	default:
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+}
+
+func (r result) met() bool {
+	if r.row.atMost {
+		return r.ratio <= r.row.aim
+	}
+	return r.ratio >= r.row.aim
+}
+
+func (r result) line() string {
+	switch {
+	case r.err != nil:
+		return fmt.Sprintf("%-16s FAILED: %v", r.row.name, r.err)
+	case r.absent != "":
+		return fmt.Sprintf("%-16s left out: %s", r.row.name, r.absent)
+	}
+	return fmt.Sprintf("%-16s %s ours, %s bare: %.2f (%.2f to %.2f), aim %s", r.row.name, r.amount(r.ours), r.amount(r.bare),
+		r.ratio, r.low, r.high, r.row.aimText())
+}
+
+func (r row) aimText() string {
+	if r.atMost {
+		return fmt.Sprintf("≤ %.2f", r.aim)
+	}
+	return fmt.Sprintf("≥ %.2f", r.aim)
+}
+
+func (r result) amount(v float64) string {
+	if r.row.atMost {
+		return time.Duration(v * float64(time.Second)).Round(100 * time.Microsecond).String()
+	}
+	return fmt.Sprintf("%.0f/s", v)
+}
