@@ -7,15 +7,25 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Frame is one whole frame of a server as it travels. It may be sent to any
-// number of sockets at once, and must not be changed.
-type Frame []byte
+// Frame is one whole frame of a server, in two parts that travel one after the
+// other: a head of its own, and a body that it may share with other frames. A
+// frame may be sent to any number of sockets at once; neither it nor the bytes
+// it was made of must be changed afterwards.
+type Frame struct {
+	head, body []byte
+}
+
+func (f Frame) len() int { return len(f.head) + len(f.body) }
 
 // Text makes a text frame. The text must be UTF-8.
-func Text(payload []byte) Frame { return encode(ws.OpText, payload) }
+func Text(payload []byte) Frame { return makeFrame(ws.OpText, nil, payload) }
+
+// TextParts makes a text frame whose text is prefix and then shared, which is
+// not copied: what many get is kept once, whatever stands before it.
+func TextParts(prefix, shared []byte) Frame { return makeFrame(ws.OpText, prefix, shared) }
 
 // Binary makes a binary frame.
-func Binary(payload []byte) Frame { return encode(ws.OpBinary, payload) }
+func Binary(payload []byte) Frame { return makeFrame(ws.OpBinary, nil, payload) }
 
 // maxReason is what a close frame leaves for its reason.
 const maxReason = ws.MaxControlFramePayloadSize - 2
@@ -23,30 +33,33 @@ const maxReason = ws.MaxControlFramePayloadSize - 2
 // closeFrame makes a close frame; a code of 0 makes one without a body.
 func closeFrame(code uint16, reason string) Frame {
 	if code == 0 {
-		return encode(ws.OpClose, nil)
+		return makeFrame(ws.OpClose, nil, nil)
 	}
 	for len(reason) > maxReason || !utf8.ValidString(reason) {
 		reason = reason[:len(reason)-1]
 	}
 	body := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reason)), code)
-	return encode(ws.OpClose, append(body, reason...))
+	return makeFrame(ws.OpClose, nil, append(body, reason...))
 }
 
-var pingFrame = encode(ws.OpPing, nil)
+var pingFrame = makeFrame(ws.OpPing, nil, nil)
 
-func encode(op ws.OpCode, payload []byte) Frame {
+// maxHeader is the longest header of an unmasked frame.
+const maxHeader = 10
+
+func makeFrame(op ws.OpCode, prefix, body []byte) Frame {
 	const fin = 0x80
-	f := make(Frame, 0, 10+len(payload))
-	f = append(f, fin|byte(op))
-	switch n := len(payload); {
+	head := make([]byte, 0, maxHeader+len(prefix))
+	head = append(head, fin|byte(op))
+	switch n := len(prefix) + len(body); {
 	case n < 126:
-		f = append(f, byte(n))
+		head = append(head, byte(n))
 	case n < 1<<16:
-		f = append(f, 126)
-		f = binary.BigEndian.AppendUint16(f, uint16(n))
+		head = append(head, 126)
+		head = binary.BigEndian.AppendUint16(head, uint16(n))
 	default:
-		f = append(f, 127)
-		f = binary.BigEndian.AppendUint64(f, uint64(n))
+		head = append(head, 127)
+		head = binary.BigEndian.AppendUint64(head, uint64(n))
 	}
-	return append(f, payload...)
+	return Frame{append(head, prefix...), body}
 }

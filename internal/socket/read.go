@@ -164,7 +164,7 @@ func (c *Conn) control(h ws.Header, fragmented bool) error {
 	ws.Cipher(payload, h.Mask, 0)
 	switch h.OpCode {
 	case ws.OpPing:
-		if c.enqueue(encode(ws.OpPong, payload), false) == ErrSlow {
+		if c.enqueue(makeFrame(ws.OpPong, nil, payload), false) == ErrSlow {
 			return ErrSlow
 		}
 	case ws.OpPong:
@@ -268,13 +268,16 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b
 
 func borrow() *[]byte { return buffers.Get().(*[]byte) }
 
+func giveBack(b *[]byte) {
+	if cap(*b) <= keepBuffer {
+		*b = (*b)[:0]
+		buffers.Put(b)
+	}
+}
+
 func (m *message) giveBack() {
-	if m.payload == nil {
-		return
+	if m.payload != nil {
+		giveBack(m.payload)
+		m.payload = nil
 	}
-	if cap(*m.payload) <= keepBuffer {
-		*m.payload = (*m.payload)[:0]
-		buffers.Put(m.payload)
-	}
-	m.payload = nil
 }

@@ -46,6 +46,22 @@ func TestSendInOrder(t *testing.T) {
 	}
 }
 
+func TestPartsOfAFrame(t *testing.T) {
+	t.Parallel()
+	s := serve(t, socket.Options{})
+	p := s.dial(t, "")
+	c := <-s.conns
+	for _, size := range []int{0, 100, 1000, 70_000} {
+		shared := strings.Repeat("s", size)
+		if err := c.Send(socket.TextParts([]byte("to you: "), []byte(shared))); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := p.next(), "text:to you: "+shared; got != want {
+			t.Errorf("got %.40q, want %.40q", got, want)
+		}
+	}
+}
+
 func TestCloseSaysWhy(t *testing.T) {
 	t.Parallel()
 	s := serve(t, socket.Options{})
