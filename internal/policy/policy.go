@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"gatehouse.dev/internal/audit"
@@ -55,11 +56,15 @@ type Set struct {
 	Roles   []Role
 }
 
+// ErrChanged: somebody else has changed the rules since they were read.
+var ErrChanged = errors.New("the policies have been changed meanwhile; read them again")
+
 // Store is what policy needs from persistence.
 type Store interface {
 	// PolicySet returns the tenant's rules; the zero Version when none are stored.
 	PolicySet(ctx context.Context, tenant string) (Set, error)
 	// PutPolicySet stores the rules if the stored version still is s.Version,
-	// and writes a revocation (ground Policy of the tenant, effect Recheck).
+	// else ErrChanged, and writes a revocation (ground Policy of the tenant,
+	// effect Recheck).
 	PutPolicySet(ctx context.Context, s Set, e audit.Event) (change int64, err error)
 }

@@ -72,3 +72,6 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic in transaction: %v", e.Value) }
+
+// notFound tells inside a transaction whether there was no row.
+func notFound(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) }

@@ -19,3 +19,10 @@ func Collect[T any](rows *sql.Rows, err error, scan func(Row, *T) error) ([]T, e
 	}
 	return all, rows.Err()
 }
+
+// one reads the single row of a query.
+func one[T any](row Row, scan func(Row, *T) error) (T, error) {
+	var v T
+	err := scan(row, &v)
+	return v, err
+}

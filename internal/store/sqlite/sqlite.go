@@ -32,8 +32,7 @@ type Config struct {
 	// MaxPages limits the size of the database (pages of 4 KiB); 0: no limit.
 	MaxPages int64
 
-	Now    func() time.Time // nil: time.Now
-	Logger *slog.Logger     // nil: slog.Default
+	Logger *slog.Logger // nil: slog.Default
 }
 
 func (c *Config) defaults() {
@@ -48,9 +47,6 @@ func (c *Config) defaults() {
 	}
 	if c.ReadLimit == 0 {
 		c.ReadLimit = 30 * time.Second
-	}
-	if c.Now == nil {
-		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -125,6 +121,7 @@ func writerPragmas(c Config) []string {
 		"journal_mode(WAL)",  // readers and the writer do not wait for each other
 		"synchronous(FULL)",  // a COMMIT has reached the disk when it returns
 		"foreign_keys(1)",
+		"secure_delete(ON)",           // what is erased (keys, salts) is overwritten
 		"temp_store(MEMORY)",          // savepoints cost no files
 		"cache_size(-16384)",          // 16 MiB
 		"wal_autocheckpoint(1000)",    // 4 MiB, then a share of it at each commit
@@ -154,7 +151,7 @@ func dsn(path string, pragmas []string) string {
 func (e *Engine) Name() string { return "sqlite" }
 
 // Now implements [store.Engine]. The database has no clock but this machine's.
-func (e *Engine) Now(context.Context) (time.Time, error) { return e.cfg.Now(), nil }
+func (e *Engine) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 // Close waits for the writes that were accepted, then puts the log into the
 // database file, so that the file alone is the whole.
