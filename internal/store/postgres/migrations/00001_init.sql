@@ -290,3 +290,12 @@ CREATE TABLE seal_key (
     UNIQUE (tenant, purpose, person, version)
 );
 CREATE INDEX seal_key_by_master ON seal_key (master_key, id);
+
+-- Methods that are switched off.
+CREATE TABLE method_off (
+    tenant  TEXT COLLATE "C" NOT NULL REFERENCES tenant (id),
+    dialect TEXT COLLATE "C" NOT NULL,
+    method  TEXT COLLATE "C" NOT NULL,
+    since   BIGINT NOT NULL,
+    PRIMARY KEY (tenant, dialect, method)
+);

@@ -283,3 +283,12 @@ CREATE TABLE seal_key (
     UNIQUE (tenant, purpose, person, version)
 ) STRICT;
 CREATE INDEX seal_key_by_master ON seal_key (master_key, id);
+
+-- Methods that are switched off.
+CREATE TABLE method_off (
+    tenant  TEXT NOT NULL REFERENCES tenant (id),
+    dialect TEXT NOT NULL,
+    method  TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    PRIMARY KEY (tenant, dialect, method)
+) STRICT;
