@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ type Keeper struct {
 	loads  singleflight.Group
 	mu     sync.Mutex
 	scopes map[Scope]*keys
-	loadNo int64 // counts loads as they begin
+	heads  map[string]ed25519.PrivateKey // by id of the data key
+	loadNo int64                         // counts loads as they begin
 }
 
 // keys are the unwrapped keys of one scope.
@@ -55,7 +57,7 @@ func NewKeeper(store Store, masters *Masters, now func() time.Time) *Keeper {
 	if now == nil {
 		now = time.Now
 	}
-	return &Keeper{store: store, masters: masters, now: now, scopes: make(map[Scope]*keys)}
+	return &Keeper{store: store, masters: masters, now: now, scopes: make(map[Scope]*keys), heads: make(map[string]ed25519.PrivateKey)}
 }
 
 // Seal encrypts a value of one row under the newest key of the scope, which is
