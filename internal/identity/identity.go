@@ -42,6 +42,7 @@ type Identity struct {
 	Secret       string // id of the secret shown, or that the token rests on
 	SecretNumber int64
 	ReuseWindow  time.Duration // see principal.Principal
+	NotBefore    time.Time     // see principal.Principal; whoever issues a token dates it no earlier
 
 	Dialect string
 	Method  Method
