@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"gatehouse.dev/internal/tenant"
 )
 
 // checker looks at the configuration as a whole and collects what is wrong.
@@ -117,8 +120,8 @@ func (k *checker) tenants() {
 	}
 	for _, name := range sortedKeys(c.Tenants) {
 		t, field := c.Tenants[name], join("tenants", name)
-		if !goodName.MatchString(name) {
-			k.wrong(field, nameMend, "is not a good name")
+		if normal, err := tenant.NormaliseName(name); err != nil || normal != name {
+			k.wrong(field, "use lower-case letters, digits and inner hyphens, as in the label of a host", "is not a tenant's name")
 		}
 		for i, h := range t.Hosts {
 			hostField := fmt.Sprintf("%s.hosts[%d]", field, i)
@@ -134,6 +137,9 @@ func (k *checker) tenants() {
 			k.upstreamNamed(field+".dialects.ayyeka.upstream", a.Upstream)
 			if a.Issuer == "" {
 				k.wrong(field+".dialects.ayyeka.issuer", "leave it out for Cloud", "is empty")
+			}
+			if d := a.Lifetime.Std(); d < time.Minute || d > 24*time.Hour || d%time.Second != 0 {
+				k.wrong(field+".dialects.ayyeka.lifetime", "write whole seconds from 1m to 24h", "%v is out of bounds", a.Lifetime)
 			}
 		}
 	}

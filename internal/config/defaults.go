@@ -34,7 +34,10 @@ func Default() *Config {
 // defaulter is a type that stands in a list or map and has defaults of its own.
 type defaulter interface{ setDefaults() }
 
-func (a *Ayyeka) setDefaults() { a.Issuer = "Cloud" }
+func (a *Ayyeka) setDefaults() {
+	a.Issuer = "Cloud"
+	a.Lifetime = Duration(time.Hour)
+}
 
 func (u *Upstream) setDefaults() {
 	u.HealthInterval = Duration(5 * time.Second)

@@ -71,7 +71,7 @@ log: {level: debug}
 	want.Gate.TrustedProxies = []Prefix{prefix(t, "10.0.0.0/8"), prefix(t, "fd00::1/128")}
 	want.Tenants = map[string]*Tenant{"waterworks": {
 		Hosts:    []Host{"api.example.com"},
-		Dialects: Dialects{Ayyeka: &Ayyeka{Upstream: "sites", Issuer: "Cloud", AcceptJWTScheme: true}},
+		Dialects: Dialects{Ayyeka: &Ayyeka{Upstream: "sites", Issuer: "Cloud", Lifetime: Duration(time.Hour), AcceptJWTScheme: true}},
 	}}
 	want.Upstreams = map[string]*Upstream{"sites": {
 		URLs: []URL{"http://127.0.0.1:9000"}, HealthPath: "/v2.0/health",

@@ -134,6 +134,13 @@ type Ayyeka struct {
 	// The `iss` of its tokens; an installation on one's own premises has another.
 	Issuer string `yaml:"issuer"`
 
+	// How long a token lives, in whole seconds.
+	Lifetime Duration `yaml:"lifetime"`
+
+	// Name the signing key in the header of tokens (`kid`). The vendor does not, and
+	// strict readers of its format may stumble over it.
+	KeyID bool `yaml:"key_id"`
+
 	// Accept the scheme word `JWT` in place of `Bearer`, for generic OAuth libraries
 	// that build the header from `token_type`.
 	AcceptJWTScheme bool `yaml:"accept_jwt_scheme"`
@@ -198,6 +205,10 @@ type Route struct {
 	// Query parameter that carries an API key. Unset: not accepted, because addresses
 	// end up in logs and histories.
 	KeyQuery string `yaml:"key_query"`
+
+	// Roles that may use it, without a word of policy. Unset: the tenant's policies
+	// decide alone.
+	Roles []string `yaml:"roles"`
 
 	// What policy calls it, like `report:read`. Unset: `<name>:<method>` in lower case.
 	Action string `yaml:"action"`
