@@ -25,8 +25,6 @@ func configCommand(p *program) *cobra.Command {
 		Use:     "config",
 		Short:   "Check, print and explain the configuration",
 		GroupID: groupServer,
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(configCheck(p), configPrint(p), configDocs(p))
 	return c

@@ -56,7 +56,6 @@ that identity may do, hands the request on with the identity signed, and keeps h
 of everything that stays open: taking a right away ends what it opened.`,
 		Example: `  gatehouse demo                         # see it work, with nothing to set up
   gatehouse init && gatehouse serve      # run it`,
-		Args:          cobra.NoArgs,
 		SilenceUsage:  true, // an error names its mend; the usage would bury it
 		SilenceErrors: true, // run prints it
 		Version:       versionText(),
@@ -70,6 +69,7 @@ of everything that stays open: taking a right away ends what it opened.`,
 		&cobra.Group{ID: groupAdmin, Title: "Administer it:"},
 	)
 	root.AddCommand(
+		initCommand(p),
 		configCommand(p),
 		versionCommand(p),
 	)
