@@ -17,6 +17,7 @@ var (
 	ErrNotYet    = verdict("token is not valid yet")
 	ErrKey       = verdict("token names no signing key that is trusted")
 	ErrSignature = verdict("token has a wrong signature")
+	ErrUnknown   = verdict("token is unknown")
 	ErrRevoked   = verdict("token has been revoked")
 	// ErrExpired is found before the signature is checked, which is the dearer
 	// check: it does not say that the token was ever genuine.
