@@ -27,7 +27,7 @@ func (k *Keys) JWKS(ctx context.Context, tenant string) ([]byte, error) {
 }
 
 // Document is the JWKS (RFC 7517) of a tenant for the given uses; for none
-// given, for all but identity and audit. It has the keys that sign, that will,
+// given, for all but identity. It has the keys that sign, that will,
 // and that have signed tokens which are still good, in an order that does not
 // change by itself.
 func (k *Keys) Document(ctx context.Context, tenant string, uses ...string) (Document, error) {
@@ -38,7 +38,7 @@ func (k *Keys) Document(ctx context.Context, tenant string, uses ...string) (Doc
 	now := k.o.Now()
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, h := range s.keys {
-		if !h.published(now) || !k.intact(h, s) || !wanted(h.Use, uses) {
+		if !h.published(now) || !wanted(h.Use, uses) {
 			continue
 		}
 		set.Keys = append(set.Keys, jose.JSONWebKey{
@@ -57,7 +57,7 @@ func (k *Keys) Document(ctx context.Context, tenant string, uses ...string) (Doc
 
 func wanted(use string, uses []string) bool {
 	if len(uses) == 0 {
-		return use != UseIdentity && use != UseAudit
+		return use != UseIdentity
 	}
 	return slices.Contains(uses, use)
 }

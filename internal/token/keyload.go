@@ -10,12 +10,13 @@ import (
 
 // set returns the tenant's keys as this node knows them: from memory when that
 // is young; with a look at the store in the background when it is older; after
-// one when it is too old to sign by.
+// one when it is too old to sign by, or when the log says that one of the keys
+// has lost our trust.
 func (k *Keys) set(ctx context.Context, tenant string) (*keySet, error) {
 	k.mu.Lock()
 	have := k.sets[tenant]
 	k.mu.Unlock()
-	if have == nil {
+	if have == nil || !k.intact(have) {
 		return k.reload(ctx, tenant)
 	}
 	switch age := k.o.Now().Sub(have.loaded); {
@@ -33,6 +34,10 @@ func (k *Keys) set(ctx context.Context, tenant string) (*keySet, error) {
 	}
 	return k.reload(ctx, tenant)
 }
+
+// intact reports whether no trust in any of the keys has been taken away since
+// they were read.
+func (k *Keys) intact(s *keySet) bool { return k.o.Log == nil || k.o.Log.Intact(s.grounds, s.asOf) }
 
 // reload looks at the store again, beginning now.
 func (k *Keys) reload(ctx context.Context, tenant string) (*keySet, error) {
@@ -81,7 +86,7 @@ func (k *Keys) load(ctx context.Context, tenant string) (*keySet, error) {
 			k.o.Logger.ErrorContext(ctx, "signing key cannot be read", "key", row.ID, "error", err)
 			continue
 		}
-		s.keys = append(s.keys, h)
+		s.add(h)
 	}
 	k.remember(tenant, s)
 	return s, nil

@@ -116,34 +116,6 @@ func (k *Keys) Sign(ctx context.Context, tenant string, s Signing) (tok secret.T
 	return tok, h.ID, nil
 }
 
-// SignMessage signs something that is not a JWT, and returns the key's id.
-func (k *Keys) SignMessage(ctx context.Context, tenant, use string, alg Alg, message []byte) (keyID string, signature []byte, err error) {
-	h, private, err := k.signer(ctx, keyRow{tenant, use, alg})
-	if err != nil {
-		return "", nil, fmt.Errorf("sign message: %w", err)
-	}
-	if signature, err = private.Sign(string(message)); err != nil {
-		return "", nil, fmt.Errorf("sign message: %w", err)
-	}
-	return h.ID, signature, nil
-}
-
-// VerifyMessage checks what SignMessage made, however old: only distrust ends
-// what a key has signed.
-func (k *Keys) VerifyMessage(ctx context.Context, tenant, use, keyID string, message, signature []byte) error {
-	s, err := k.set(ctx, tenant)
-	for range 2 {
-		if err != nil {
-			return fmt.Errorf("verify message: %w", err)
-		}
-		if h := s.find(keyID, use); h != nil && k.intact(h, s) {
-			return h.verifyMessage(message, signature)
-		}
-		s, err = k.reload(ctx, tenant)
-	}
-	return ErrKey
-}
-
 // signer returns the active key of a row, making the first.
 func (k *Keys) signer(ctx context.Context, r keyRow) (*heldKey, *PrivateKey, error) {
 	s, err := k.set(ctx, r.tenant)
@@ -151,12 +123,6 @@ func (k *Keys) signer(ctx context.Context, r keyRow) (*heldKey, *PrivateKey, err
 		return nil, nil, err
 	}
 	h := s.in(r, Active)
-	if h != nil && !k.intact(h, s) {
-		if s, err = k.reload(ctx, r.tenant); err != nil {
-			return nil, nil, err
-		}
-		h = s.in(r, Active)
-	}
 	if h == nil {
 		if h, err = k.awaitFirst(ctx, r); err != nil {
 			return nil, nil, err
@@ -167,12 +133,6 @@ func (k *Keys) signer(ctx context.Context, r keyRow) (*heldKey, *PrivateKey, err
 		return nil, nil, err
 	}
 	return h, private, nil
-}
-
-// intact reports whether no trust in the key has been taken away since the set
-// was read.
-func (k *Keys) intact(h *heldKey, s *keySet) bool {
-	return k.o.Log == nil || k.o.Log.Intact([]revocation.Ground{h.ground()}, s.asOf)
 }
 
 // private opens the private half and keeps it while the key is active.

@@ -24,10 +24,11 @@ const (
 
 // keySet is what a node knows about the keys of one tenant. It never changes.
 type keySet struct {
-	keys   []*heldKey // the youngest first
-	asOf   revocation.Position
-	loaded time.Time
-	loadNo int64
+	keys    []*heldKey          // the youngest first
+	grounds []revocation.Ground // of the keys that are trusted
+	asOf    revocation.Position
+	loaded  time.Time
+	loadNo  int64
 }
 
 // heldKey is a stored key with its public half parsed.
@@ -48,9 +49,12 @@ func hold(row SigningKey) (*heldKey, error) {
 	return &heldKey{SigningKey: row, public: public}, nil
 }
 
-// ground is what tokens signed with the key rest on.
-func (h *heldKey) ground() revocation.Ground {
-	return revocation.Ground{Kind: revocation.SigningKey, ID: h.ID}
+// add takes a key into a set that is being made.
+func (s *keySet) add(h *heldKey) {
+	s.keys = append(s.keys, h)
+	if h.State == Next || h.State == Active || h.State == Retiring {
+		s.grounds = append(s.grounds, revocation.Ground{Kind: revocation.SigningKey, ID: h.ID})
+	}
 }
 
 // in returns the key of that row that is in that state; there is at most one
@@ -60,26 +64,6 @@ func (s *keySet) in(r keyRow, st State) *heldKey {
 		if h.row() == r && h.State == st {
 			return h
 		}
-	}
-	return nil
-}
-
-// find returns the key with that id.
-func (s *keySet) find(id, use string) *heldKey {
-	for _, h := range s.keys {
-		if h.ID == id && h.Use == use {
-			return h
-		}
-	}
-	return nil
-}
-
-func (h *heldKey) verifyMessage(message, signature []byte) error {
-	switch {
-	case h.State == Distrusted, h.Activated.IsZero():
-		return ErrKey
-	case !h.public.verify(string(message), signature):
-		return ErrSignature
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 const (
 	UseAccess   = "access"   // our own bearer tokens
 	UseIdentity = "identity" // Gatehouse-Identity, for backends
-	UseAudit    = "audit"    // heads of the audit chain
 )
 
 // Profile is one kind of JWT: how it is signed, and how its claims are read.

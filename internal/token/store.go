@@ -33,7 +33,7 @@ const (
 type SigningKey struct {
 	ID     string // "key_…", the kid where one is written
 	Tenant string // tenant id; empty for the installation itself
-	Use    string // "ayyeka", "access", "identity", "audit"
+	Use    string // "ayyeka", "access", "identity"
 	Alg    Alg
 	State  State
 

@@ -112,12 +112,7 @@ func (v *Verifier) signature(ctx context.Context, r keyRow, p *Parsed, iat, now 
 	tried := map[string]bool{}
 	verdict := error(ErrKey)
 	for range 2 {
-		moved := false
 		for _, h := range set.candidates(r, p.KeyID, iat, now, v.leeway()) {
-			if !v.Keys.intact(h, set) {
-				moved = true
-				continue
-			}
 			if tried[h.ID] {
 				continue
 			}
@@ -132,12 +127,7 @@ func (v *Verifier) signature(ctx context.Context, r keyRow, p *Parsed, iat, now 
 			verdict = err
 		}
 		// Perhaps another node has rotated just now.
-		if moved {
-			set, err = v.Keys.reload(ctx, r.tenant)
-		} else {
-			set, err = v.Keys.reloadOlder(ctx, r.tenant, set)
-		}
-		if err != nil {
+		if set, err = v.Keys.reloadOlder(ctx, r.tenant, set); err != nil {
 			return "", err
 		}
 	}
