@@ -53,17 +53,16 @@ func parseNumber(s string) (int64, error) {
 	return n, nil
 }
 
-// writeClaims makes the payload of a new token, without blanks, as the vendor
-// writes it. The number of the tenant stands for the account.
-func writeClaims(issuer string, tenant int64, sub subject, issued time.Time, lifetime time.Duration) ([]byte, error) {
-	at := issued.Unix()
-	return token.Encode(
-		token.Claim{Name: "aud", Value: strconv.FormatInt(tenant, 10)},
-		token.Claim{Name: "exp", Value: at + int64(lifetime/time.Second)},
-		token.Claim{Name: "iat", Value: at},
-		token.Claim{Name: "iss", Value: issuer},
-		token.Claim{Name: "sub", Value: sub.String()},
-	)
+// claimsOf are the claims of a token, in the vendor's order. The number of the
+// tenant stands for the account.
+func claimsOf(issuer string, tenant int64, sub subject, issued, expires time.Time) []token.Claim {
+	return []token.Claim{
+		{Name: "aud", Value: strconv.FormatInt(tenant, 10)},
+		{Name: "exp", Value: expires},
+		{Name: "iat", Value: issued},
+		{Name: "iss", Value: issuer},
+		{Name: "sub", Value: sub.String()},
+	}
 }
 
 // readClaims says whose token it claims to be. It stands before any signature

@@ -2,12 +2,14 @@ package ayyeka
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/id"
 )
 
@@ -36,12 +38,60 @@ var (
 	notPost          = &refusal{status: http.StatusMethodNotAllowed, code: "invalid_request", text: "a token is asked for with POST"}
 	tooLarge         = &refusal{status: http.StatusRequestEntityTooLarge, code: "invalid_request", text: "the body is too large"}
 
-	noToken  = &refusal{status: http.StatusUnauthorized, text: "an access token is needed"}
-	badToken = &refusal{status: http.StatusUnauthorized, text: "the access token is unknown or has expired"}
+	noToken       = &refusal{status: http.StatusUnauthorized, text: "an access token is needed"}
+	badToken      = &refusal{status: http.StatusUnauthorized, text: "the access token is unknown or has expired"}
+	forbidden     = &refusal{status: http.StatusForbidden, text: "the permissions of this client do not cover this call"}
+	notFound      = &refusal{status: http.StatusNotFound, text: "not found"}
+	internalError = &refusal{status: http.StatusInternalServerError, code: "internal_server_error", text: "internal server error"}
 )
 
 func badRequest(text string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_request", text: text}
+}
+
+// refusalOf puts what authn or a reader said into the words of this dialect.
+// unbelieved is how it says that somebody is not who they claim, which has one
+// look whatever the cause.
+func refusalOf(err error, unbelieved *refusal) *refusal {
+	var own *refusal
+	if errors.As(err, &own) {
+		return own
+	}
+	var verdict *authn.Refusal
+	if !errors.As(err, &verdict) {
+		return internalError
+	}
+	switch verdict.Kind {
+	case authn.Missing, authn.Malformed, authn.Invalid, authn.Expired:
+		return unbelieved
+	case authn.Denied:
+		if unbelieved.code != "" {
+			return unbelieved // who may not have a token is not told from who is unknown
+		}
+		return forbidden
+	case authn.Throttled:
+		return later(http.StatusTooManyRequests, "too_many_requests", "too many failures", verdict.RetryAfter)
+	case authn.Unavailable:
+		return later(http.StatusServiceUnavailable, "not_available", "not available", verdict.RetryAfter)
+	}
+	return internalError
+}
+
+// later is a refusal that passes. RFC 6749 has no names for these; the API's
+// specification has.
+func later(status int, code, text string, wait time.Duration) *refusal {
+	return &refusal{status: status, code: code, text: text, retry: max(wait, time.Second)}
+}
+
+// failed is an answer that the backend did not give.
+func failed(status int, detail string) *refusal {
+	if status == http.StatusUnauthorized {
+		return badToken
+	}
+	if status == http.StatusServiceUnavailable {
+		return later(status, "", detail, 0)
+	}
+	return &refusal{status: status, text: detail}
 }
 
 // tokenError is the body of the token service's refusals: RFC 6749 section 5.2
