@@ -33,13 +33,26 @@ func newFeed(now func() time.Time) *Feed {
 	}
 }
 
-// Subscribe adds s and returns the present state of the named reports, in that
-// order and in one step with the subscription, so that no change is missed and
-// none comes twice. A report that nobody has published is an empty array.
-func (f *Feed) Subscribe(s Subscriber, reports ...string) []*Publication {
+// Subscribe adds s and calls first with the present state of the named reports,
+// in one step: no change is missed, none comes twice, and none overtakes the
+// state. first is bound by the same rules as Publish.
+func (f *Feed) Subscribe(s Subscriber, reports []string, first func(state []*Publication)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subscribers[s] = struct{}{}
+	first(f.state(reports))
+}
+
+// State calls fn with the present state of the named reports, in that order;
+// no change is published until it returns. A report that nobody has published
+// is an empty array. fn is bound by the same rules as Publish.
+func (f *Feed) State(reports []string, fn func(state []*Publication)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn(f.state(reports))
+}
+
+func (f *Feed) state(reports []string) []*Publication {
 	state := make([]*Publication, len(reports))
 	for i, name := range reports {
 		state[i] = f.whole(name)
@@ -52,13 +65,6 @@ func (f *Feed) Unsubscribe(s Subscriber) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.subscribers, s)
-}
-
-// Current is the whole report as it stands, shared until it changes.
-func (f *Feed) Current(report string) *Publication {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.whole(report)
 }
 
 var emptyArray = jsontext.Value("[]")

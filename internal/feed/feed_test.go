@@ -67,6 +67,14 @@ func update(t *testing.T, h *Hub, us ...Update) {
 	}
 }
 
+func nothing([]*Publication) {}
+
+// current is a report as it stands.
+func current(f *Feed, report string) (p *Publication) {
+	f.State([]string{report}, func(state []*Publication) { p = state[0] })
+	return p
+}
+
 func feedOf(t *testing.T, h *Hub) *Feed {
 	t.Helper()
 	f, err := h.Feed("ten_1", "metrics")
@@ -81,7 +89,7 @@ func TestReports(t *testing.T) {
 	h := newHub(t)
 	f := feedOf(t, h)
 	early := &ear{}
-	f.Subscribe(early)
+	f.Subscribe(early, nil, nothing)
 	update(t, h,
 		whole("Agents", "", ` [ {"AgentState": "Idle"} ] `),
 		whole("Lines", "CallID", `[{"CallID":"a","S":1},{"CallID":"b","S":1}]`),
@@ -102,9 +110,11 @@ func TestReports(t *testing.T) {
 	}
 
 	var state []string
-	for _, p := range f.Subscribe(&ear{}, "Lines", "Agents", "Unpublished") {
-		state = append(state, tell(p))
-	}
+	f.Subscribe(&ear{}, []string{"Lines", "Agents", "Unpublished"}, func(ps []*Publication) {
+		for _, p := range ps {
+			state = append(state, tell(p))
+		}
+	})
 	want = []string{
 		`Lines = [{"CallID":"c","S":1},{"CallID":"b","S":2}]`, // the newest first
 		`Agents = [{"AgentState":"Idle"}]`,
@@ -123,9 +133,9 @@ func TestTenantsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &ear{}
-	other.Subscribe(e)
+	other.Subscribe(e, nil, nothing)
 	update(t, h, whole("Agents", "", `[1]`))
-	if got := tell(other.Current("Agents")); got != "Agents = []" || len(e.all()) > 0 {
+	if got := tell(current(other, "Agents")); got != "Agents = []" || len(e.all()) > 0 {
 		t.Errorf("another tenant has %s and heard %v", got, e.all())
 	}
 }
@@ -141,7 +151,7 @@ func TestRowsGoAfterTheirTime(t *testing.T) {
 		go h.Run(ctx)
 		f := feedOf(t, h)
 		e := &ear{}
-		f.Subscribe(e)
+		f.Subscribe(e, nil, nothing)
 		ended := setRow("Lines", "a", `{"CallID":"a"}`)
 		ended.GoneAfter = 20_000
 		update(t, h, ended)
@@ -197,7 +207,7 @@ func TestRefusedUpdates(t *testing.T) {
 			if err := h.Update(t.Context(), "ten_1", "metrics", tt.u); !errors.Is(err, tt.want) {
 				t.Errorf("error = %v, want %v", err, tt.want)
 			}
-			if got := tell(feedOf(t, h).Current("Document")); got != `Document = {"a":1}` {
+			if got := tell(current(feedOf(t, h), "Document")); got != `Document = {"a":1}` {
 				t.Errorf("left %s", got)
 			}
 		})
@@ -231,7 +241,7 @@ func FuzzUpdate(f *testing.F) {
 		if f.apply(u) != nil {
 			return
 		}
-		if got := f.Current(report).Content; !got.IsValid() {
+		if got := current(f, report).Content; !got.IsValid() {
 			t.Errorf("the report became %q", got)
 		}
 	})

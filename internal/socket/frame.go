@@ -15,7 +15,8 @@ type Frame struct {
 	head, body []byte
 }
 
-func (f Frame) len() int { return len(f.head) + len(f.body) }
+// Len is the size of the frame as it travels.
+func (f Frame) Len() int { return len(f.head) + len(f.body) }
 
 // Text makes a text frame. The text must be UTF-8.
 func Text(payload []byte) Frame { return makeFrame(ws.OpText, nil, payload) }

@@ -23,12 +23,12 @@ func (c *Conn) enqueue(f Frame, count bool) error {
 		return ErrClosed
 	}
 	o := &c.kind.o
-	if len(c.queue) >= o.QueueFrames || c.waiting+f.len() > o.QueueBytes && c.waiting > 0 {
+	if len(c.queue) >= o.QueueFrames || c.waiting+f.Len() > o.QueueBytes && c.waiting > 0 {
 		return ErrSlow
 	}
 	if count {
 		c.out.messages.Add(1)
-		c.out.bytes.Add(int64(f.len()))
+		c.out.bytes.Add(int64(f.Len()))
 	}
 	c.push(f)
 	return nil
@@ -37,7 +37,7 @@ func (c *Conn) enqueue(f Frame, count bool) error {
 // push adds to the queue and sees to it that a writer lives. Call with mu held.
 func (c *Conn) push(f Frame) {
 	c.queue = append(c.queue, f)
-	c.waiting += f.len()
+	c.waiting += f.Len()
 	if !c.writing {
 		c.writing = true
 		go c.write()
@@ -99,7 +99,7 @@ func (c *Conn) write() {
 
 		size := 0
 		for _, f := range batch {
-			size += f.len()
+			size += f.Len()
 		}
 		if err := c.writeBatch(batch, size); err != nil {
 			c.drop(fmt.Errorf("write to the peer: %w", err))

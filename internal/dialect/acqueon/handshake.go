@@ -45,8 +45,8 @@ type Handshake struct {
 // for ever (U2, U3) rather than whoever holds it now (U1).
 func (h Handshake) Stamped() bool { return h.Timestamp != "" }
 
-// Rules are the switches of reading a handshake.
-type Rules struct {
+// Reading has the switches of reading a handshake.
+type Reading struct {
 	Prefixes []string // accepted beginnings of names; default PerformanceMetrics_
 	RawToken bool     // on /AEDataTransmitter take what is not base64 as a raw token
 }
@@ -56,7 +56,7 @@ const DefaultPrefix = "PerformanceMetrics_"
 
 // ParseHandshake reads the request of a client whose path is one of the two
 // (protocol description, 3.4). It believes nothing of it.
-func ParseHandshake(r *http.Request, path string, rules Rules) (Handshake, error) {
+func ParseHandshake(r *http.Request, path string, reading Reading) (Handshake, error) {
 	name, password, err := readBasic(r.Header)
 	if err != nil {
 		return Handshake{}, err
@@ -65,11 +65,11 @@ func ParseHandshake(r *http.Request, path string, rules Rules) (Handshake, error
 	if err != nil || asked != name {
 		return Handshake{}, errNameDiffers
 	}
-	h, err := readName(name, rules.Prefixes)
+	h, err := readName(name, reading.Prefixes)
 	if err != nil {
 		return Handshake{}, err
 	}
-	return h, h.readCredential(path, password, rules.RawToken)
+	return h, h.readCredential(path, password, reading.RawToken)
 }
 
 // readBasic splits the header at its first colon. Clients that send the

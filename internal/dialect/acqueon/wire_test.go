@@ -30,13 +30,13 @@ func basic(plain string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(plain))
 }
 
-func parse(t *testing.T, path, query, authorization string, rules Rules) (Handshake, error) {
+func parse(t *testing.T, path, query, authorization string, reading Reading) (Handshake, error) {
 	t.Helper()
 	r := httptest.NewRequest("GET", path+"?"+query, nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
-	return ParseHandshake(r, path, rules)
+	return ParseHandshake(r, path, reading)
 }
 
 func TestParseHandshake(t *testing.T) {
@@ -44,7 +44,7 @@ func TestParseHandshake(t *testing.T) {
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	tests := map[string]struct {
 		path, query, authorization string
-		rules                      Rules
+		reading                    Reading
 		want                       shown
 		err                        error
 	}{
@@ -76,11 +76,11 @@ func TestParseHandshake(t *testing.T) {
 		},
 		"ConsolePrefixBySwitch": {
 			path: PathConsole, query: "name=AEConsole_admin_1767225600", authorization: basic("AEConsole_admin_1767225600:tok"),
-			rules: Rules{Prefixes: []string{DefaultPrefix, "AEConsole_"}},
-			want:  shown{Name: "AEConsole_admin_1767225600", User: "admin", Timestamp: "1767225600", Token: "tok"},
+			reading: Reading{Prefixes: []string{DefaultPrefix, "AEConsole_"}},
+			want:    shown{Name: "AEConsole_admin_1767225600", User: "admin", Timestamp: "1767225600", Token: "tok"},
 		},
 		"RawTokenBySwitch": {
-			path: PathTransmitter, query: "name=" + stamped, authorization: basic(stamped + ":a.b.c"), rules: Rules{RawToken: true},
+			path: PathTransmitter, query: "name=" + stamped, authorization: basic(stamped + ":a.b.c"), reading: Reading{RawToken: true},
 			want: shown{Name: stamped, User: "wallboard", Timestamp: "1767225600", Token: "a.b.c"},
 		},
 		"NoHeader":          {path: PathConsole, query: "name=" + unstamped, err: ErrNoCredential},
@@ -101,7 +101,7 @@ func TestParseHandshake(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, err := parse(t, tt.path, tt.query, tt.authorization, tt.rules)
+			h, err := parse(t, tt.path, tt.query, tt.authorization, tt.reading)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error = %v, want %v", err, tt.err)
 			}
@@ -185,7 +185,7 @@ func FuzzParseHandshake(f *testing.F) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL.RawQuery = query
 		r.Header["Authorization"] = []string{authorization}
-		h, err := ParseHandshake(r, path, Rules{})
+		h, err := ParseHandshake(r, path, Reading{})
 		if err != nil {
 			return
 		}

@@ -1,0 +1,85 @@
+package acqueon
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/identity"
+	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/secret"
+)
+
+// admit finds out who asks for a socket and whether they may have one, in the
+// order of the protocol description, 3.4.
+func (c *conn) admit(r *http.Request, path string) error {
+	s := c.service
+	if c.facts.Scheme != "https" && !s.Config.PlainText {
+		return plainText
+	}
+	if !s.originAllowed(r.Header) {
+		return badOrigin
+	}
+	shown, err := ParseHandshake(r, path, Reading{Prefixes: s.Config.Prefixes, RawToken: s.Config.RawToken})
+	c.shown = shown
+	if err != nil {
+		return err
+	}
+	leave, err := s.pending.Enter(r.Context(), c.facts.Remote.String())
+	if err != nil {
+		return tooBusy
+	}
+	defer leave()
+	c.attempt = attempt(shown, c.facts)
+	id, err := s.Door.Login(r.Context(), c.attempt)
+	if err != nil {
+		return err
+	}
+	c.identity = id
+	return s.allowed(r.Context(), id, c.attempt)
+}
+
+// originAllowed keeps pages of other origins out, when there is a list: a
+// browser sends what it remembers of a user's credential along with them.
+func (s *service) originAllowed(h http.Header) bool {
+	origins := h.Values("Origin")
+	if len(origins) == 0 || len(s.Config.Origins) == 0 {
+		return true
+	}
+	return len(origins) == 1 && slices.Contains(s.Config.Origins, origins[0])
+}
+
+// attempt is what was presented. The name says what a dashboard calls itself;
+// who it is comes from the credential alone.
+func attempt(h Handshake, facts *inbound.Facts) authn.Attempt {
+	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID}
+	switch {
+	case h.Key != "":
+		a.Method, a.Name, a.Secret = identity.KeyPair, h.Key, h.Secret
+	default:
+		a.Method, a.Secret = tokenMethod(h.Token), h.Token
+	}
+	return a
+}
+
+// tokenMethod tells a JWT, which has two dots, from an opaque token.
+func tokenMethod(token secret.Text) identity.Method {
+	if strings.Count(token.Reveal(), ".") == 2 {
+		return identity.JWT
+	}
+	return identity.Opaque
+}
+
+// allowed asks whether the identity may watch this tenant's metrics.
+func (s *service) allowed(ctx context.Context, id *identity.Identity, a authn.Attempt) error {
+	return s.Door.Allow(ctx, policy.Request{
+		Identity: id,
+		Action:   actionWatch,
+		Resource: policy.Resource{Type: "Feed", ID: s.Config.Feed},
+		Source:   a.Remote,
+		Country:  a.Country,
+	})
+}
