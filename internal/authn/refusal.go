@@ -58,6 +58,12 @@ type Refusal struct {
 	RetryAfter time.Duration // with Throttled and Unavailable
 	Reason     string        // a few fixed words, never what was presented
 	Err        error         // what went wrong, for Unavailable
+
+	// target and person are the credential and the principal it was about.
+	target, person string
+	// mine: it was about where this caller comes from, so it holds for nobody
+	// else who shows the same.
+	mine bool
 }
 
 func (r *Refusal) Error() string {

@@ -24,10 +24,10 @@ func NewFingerprints() *Fingerprints {
 // Of returns the fingerprint of a secret and the words that say what it is.
 // Each part counts with its length, so no two lists of parts are alike.
 // Key-prefixed SHA-256 is enough where nobody ever sees a fingerprint.
-func (f *Fingerprints) Of(s secret.Text, a, b, c, d string) Key {
+func (f *Fingerprints) Of(s secret.Text, a, b, c, d, e string) Key {
 	var room [1280]byte // a JWT of RSA 3072 and its words
 	buf := append(room[:0], f.key[:]...)
-	for _, part := range [...]string{a, b, c, d} {
+	for _, part := range [...]string{a, b, c, d, e} {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(part)))
 		buf = append(buf, part...)
 	}

@@ -287,19 +287,19 @@ func TestFingerprints(t *testing.T) {
 	f := NewFingerprints()
 	rapid.Check(t, func(t *rapid.T) {
 		part := rapid.StringOfN(rapid.SampledFrom([]rune{'a', 'b', 0}), 0, 3, -1)
-		draw := func(name string) (p [5]string) {
+		draw := func(name string) (p [6]string) {
 			for i := range p {
 				p[i] = part.Draw(t, name)
 			}
 			return p
 		}
 		p, q := draw("p"), draw("q")
-		of := func(p [5]string) Key { return f.Of(secret.New(p[4]), p[0], p[1], p[2], p[3]) }
+		of := func(p [6]string) Key { return f.Of(secret.New(p[5]), p[0], p[1], p[2], p[3], p[4]) }
 		if (of(p) == of(q)) != (p == q) {
 			t.Fatalf("%q and %q", p, q)
 		}
 	})
-	if NewFingerprints().Of(secret.New("x"), "", "", "", "") == f.Of(secret.New("x"), "", "", "", "") {
+	if NewFingerprints().Of(secret.New("x"), "", "", "", "", "") == f.Of(secret.New("x"), "", "", "", "", "") {
 		t.Error("two makers agree: there is no key")
 	}
 }
@@ -309,13 +309,13 @@ func BenchmarkGet(b *testing.B) {
 	m := New[string](Options{Log: l})
 	f := NewFingerprints()
 	jwt := secret.New(strings.Repeat("x", 656))
-	k := f.Of(jwt, "ten_1", "ayyeka", "jwt", "")
+	k := f.Of(jwt, "ten_1", "ayyeka", "jwt", "", "")
 	if _, _, err := m.Load(b.Context(), k, finds(l, "ann", ground("a"))); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := m.Get(f.Of(jwt, "ten_1", "ayyeka", "jwt", "")); !ok {
+		if _, ok := m.Get(f.Of(jwt, "ten_1", "ayyeka", "jwt", "", "")); !ok {
 			b.Fatal("forgotten")
 		}
 	}
