@@ -22,7 +22,7 @@ const module = "gatehouse.dev"
 var (
 	nouns   = internal("tenant", "principal", "credential", "token", "grant", "session", "policy", "audit", "identity", "revocation")
 	entry   = internal("authn", "throttle", "remember", "live")
-	edges   = internal("dialect/...", "oidc/...", "gateway/...", "gate", "adminapi/...", "console/...")
+	edges   = internal("dialect/...", "oidc/...", "gateway/...", "gate", "console/...")
 	stores  = append(internal("store/..."), "database/sql", "github.com/jackc/pgx/...", "modernc.org/sqlite/...")
 	summits = internal("config", "app/...")
 )
@@ -30,7 +30,7 @@ var (
 // notYet are names that the rules know before the packages exist. Take a name
 // out when its package comes.
 var notYet = internal("session", "authn", "throttle", "remember", "live", "dialect/...", "oidc/...",
-	"gateway/...", "gate", "adminapi/...", "console/...", "store/...", "config", "app/...")
+	"gateway/...", "gate", "console/...", "store/...", "config", "app/...")
 
 func internal(names ...string) []string {
 	for i, n := range names {
