@@ -104,6 +104,23 @@ func (d *Digester) Current(stored []byte) bool {
 	return len(stored) == DigestLen && binary.BigEndian.Uint32(stored) == d.current.version
 }
 
+// Version is that of the current key.
+func (d *Digester) Version() uint32 { return d.current.version }
+
+// Derive computes from t and salt, under the key of that version, 32 bytes that
+// nobody without the key can tell from random ones. known is false when there
+// is no such version.
+func (d *Digester) Derive(version uint32, t Text, salt []byte) (out [32]byte, known bool) {
+	for _, m := range d.all {
+		if m.version == version {
+			prefix := binary.BigEndian.AppendUint32([]byte("derive\x00"), uint32(len(salt)))
+			copy(out[:], m.sum(string(append(prefix, salt...))+t.Reveal()))
+			return out, true
+		}
+	}
+	return out, false
+}
+
 // mac is one key, with its prepared states kept for re-use: preparing costs
 // two of the four SHA-256 blocks that a short secret takes.
 type mac struct {

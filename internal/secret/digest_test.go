@@ -142,3 +142,29 @@ func BenchmarkMatch(b *testing.B) {
 		}
 	}
 }
+
+func TestDerive(t *testing.T) {
+	t.Parallel()
+	d := newDigester(t, 2, 1)
+	s, salt := secret.New("abc"), []byte("salt")
+	want, known := d.Derive(1, s, salt)
+	if got, ok := newDigester(t, 1).Derive(1, s, salt); !known || !ok || got != want {
+		t.Error("the same version derives otherwise after a rotation")
+	}
+	seen := map[[32]byte]string{want: "first"}
+	for name, f := range map[string]func() ([32]byte, bool){
+		"version":         func() ([32]byte, bool) { return d.Derive(2, s, salt) },
+		"secret":          func() ([32]byte, bool) { return d.Derive(1, secret.New("abd"), salt) },
+		"salt":            func() ([32]byte, bool) { return d.Derive(1, s, []byte("tals")) },
+		"shifted borders": func() ([32]byte, bool) { return d.Derive(1, secret.New("tabc"), []byte("sal")) },
+	} {
+		got, ok := f()
+		if other, dup := seen[got]; dup || !ok {
+			t.Errorf("another %s derives the same as %s", name, other)
+		}
+		seen[got] = name
+	}
+	if _, known := d.Derive(3, s, salt); known {
+		t.Error("derived under a version that is not known")
+	}
+}

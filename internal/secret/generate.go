@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"hash/crc32"
+	"math/big"
 	"strings"
 )
 
@@ -26,6 +27,19 @@ func Generate(prefix string) Text {
 	sum := checksum(b.String())
 	b.Write(sum[:])
 	return New(b.String())
+}
+
+// Assemble gives 256 bits that come from elsewhere the shape of [Generate].
+func Assemble(prefix string, random [32]byte) Text {
+	var body [randomLen]byte
+	n, rest, base := new(big.Int).SetBytes(random[:]), new(big.Int), big.NewInt(int64(len(base62)))
+	for i := len(body) - 1; i >= 0; i-- {
+		n.QuoRem(n, base, rest)
+		body[i] = base62[rest.Int64()]
+	}
+	s := prefix + string(body[:])
+	sum := checksum(s)
+	return New(s + string(sum[:]))
 }
 
 // WellFormed reports whether t could have come from [Generate] with this

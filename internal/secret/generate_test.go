@@ -125,3 +125,23 @@ func TestWellFormedPinned(t *testing.T) {
 		t.Error("the checksum has changed")
 	}
 }
+
+func TestAssemble(t *testing.T) {
+	t.Parallel()
+	var low, high [32]byte
+	for i := range high {
+		high[i] = 0xff
+	}
+	a, b := secret.Assemble("ghr_", low), secret.Assemble("ghr_", high)
+	for _, s := range []secret.Text{a, b} {
+		if !secret.WellFormed("ghr_", s) {
+			t.Errorf("%q is not well formed", s.Reveal())
+		}
+	}
+	if a.Equal(b) || !a.Equal(secret.Assemble("ghr_", low)) {
+		t.Error("the text does not follow from the bytes")
+	}
+	if got := a.Reveal()[4:47]; got != strings.Repeat("0", 43) {
+		t.Errorf("zero is written %q", got)
+	}
+}
