@@ -82,6 +82,18 @@ type Handler interface {
 	Ended(c *Conn, why error)
 }
 
+// Lenient is a Handler that does not want sockets to end with 1009 for a message
+// over the read limit, as long as it is no longer than a megabyte.
+type Lenient interface {
+	Handler
+	// TooLong is called in place of Message, when all of it was read and
+	// discarded.
+	TooLong(c *Conn)
+}
+
+// maxSkipped is how much of a message is read only to be discarded.
+const maxSkipped = 1 << 20
+
 // Conn is one socket. Its methods may be called by anybody at any time.
 type Conn struct {
 	kind    *Kind

@@ -23,6 +23,7 @@ type server struct {
 	url      string
 	messages chan string // "text:…" or "binary:…", "ended: …" last
 	conns    chan *socket.Conn
+	handler  socket.Handler // instead of the server itself
 }
 
 func (s *server) Message(c *socket.Conn, text bool, payload []byte) {
@@ -51,7 +52,11 @@ func serve(t *testing.T, o socket.Options) *server {
 		if err != nil {
 			return
 		}
-		c.Start(s)
+		if s.handler != nil {
+			c.Start(s.handler)
+		} else {
+			c.Start(s)
+		}
 		s.conns <- c
 	}))
 	t.Cleanup(h.Close)

@@ -43,6 +43,7 @@ func protocolFault(reason string) error { return &fault{CodeProtocol, reason} }
 type message struct {
 	op      ws.OpCode
 	payload *[]byte // borrowed; nil between messages
+	skipped int64   // bytes of a message that is too long and being discarded
 }
 
 func (c *Conn) readMessages() error {
@@ -123,8 +124,8 @@ func (c *Conn) readData(m *message, h ws.Header) error {
 		m.payload = borrow()
 	}
 	have := len(*m.payload)
-	if h.Length > c.readLimit.Load()-int64(have) {
-		return &fault{CodeTooBig, "message is too long"}
+	if h.Length > c.readLimit.Load()-int64(have) || m.skipped > 0 {
+		return c.skip(m, h)
 	}
 	grown := append(*m.payload, make([]byte, h.Length)...)
 	*m.payload = grown
@@ -136,9 +137,24 @@ func (c *Conn) readData(m *message, h ws.Header) error {
 	return nil
 }
 
+// skip discards a message that is too long, if the handler wants that; else the
+// socket ends.
+func (c *Conn) skip(m *message, h ws.Header) error {
+	m.skipped += max(h.Length, 1)
+	if _, ok := c.handler.(Lenient); !ok || m.skipped > maxSkipped {
+		return &fault{CodeTooBig, "message is too long"}
+	}
+	_, err := io.CopyN(io.Discard, (*input)(c), h.Length)
+	return err
+}
+
 func (c *Conn) deliver(m *message) error {
 	defer m.giveBack()
 	c.raw.SetReadDeadline(time.Time{})
+	if m.skipped > 0 {
+		c.handler.(Lenient).TooLong(c)
+		return nil
+	}
 	text := m.op == ws.OpText
 	if text && !utf8.Valid(*m.payload) {
 		return &fault{CodeInvalid, "text is not UTF-8"}
@@ -276,6 +292,7 @@ func giveBack(b *[]byte) {
 }
 
 func (m *message) giveBack() {
+	m.skipped = 0
 	if m.payload != nil {
 		giveBack(m.payload)
 		m.payload = nil

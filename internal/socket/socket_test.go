@@ -171,6 +171,29 @@ func TestBinaryRefused(t *testing.T) {
 	}
 }
 
+// lenient is a server that skips what is too long.
+type lenient struct{ *server }
+
+func (l lenient) TooLong(*socket.Conn) { l.messages <- "too long" }
+
+func TestTooLongIsSkipped(t *testing.T) {
+	t.Parallel()
+	s := serve(t, socket.Options{ReadLimit: 10})
+	s.handler = lenient{s}
+	p := s.dial(t, "")
+	p.send(t, text("12345678901"), text("short"),
+		frame(false, ws.OpText, "12345678"), frame(false, ws.OpContinuation, "901"), frame(true, ws.OpContinuation, ""),
+		text("again"), text(strings.Repeat("x", 2<<20)))
+	for _, want := range []string{"too long", "text:short", "too long", "text:again"} {
+		if got := <-s.messages; got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	}
+	if got := p.next(); !strings.HasPrefix(got, "close:1009") {
+		t.Errorf("got %q for two megabytes, want close 1009", got)
+	}
+}
+
 func TestHandshakeRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, socket.Options{})
