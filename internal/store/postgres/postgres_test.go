@@ -12,3 +12,8 @@ func TestEngine(t *testing.T) {
 	t.Parallel()
 	storetest.Engines(t, func(t testing.TB) store.Engine { return pgtest.Open(t) })
 }
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) *store.Store { return store.New(pgtest.Open(t)) })
+}
