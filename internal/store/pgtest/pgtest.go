@@ -28,8 +28,13 @@ var cluster = sync.OnceValues(func() (*server, error) {
 func (s *server) makeTemplate() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.exec(ctx, "CREATE DATABASE "+template); err != nil {
-		return fmt.Errorf("create template: %w", err)
+	// Before PostgreSQL 15 there is no choice, and no need of it.
+	s.strategy = " STRATEGY FILE_COPY"
+	if err := s.exec(ctx, "CREATE DATABASE "+template+s.strategy); err != nil {
+		s.strategy = ""
+		if err := s.exec(ctx, "CREATE DATABASE "+template); err != nil {
+			return fmt.Errorf("create template: %w", err)
+		}
 	}
 	e, err := postgres.Open(ctx, postgres.Config{URL: secret.New(s.url(template))})
 	if err != nil {
@@ -75,7 +80,7 @@ func create(tb testing.TB, from string) string {
 		tb.Fatal(err)
 	}
 	name := fmt.Sprintf("test_%d", numbers.Add(1))
-	if err := s.exec(tb.Context(), "CREATE DATABASE "+name+" TEMPLATE "+from); err != nil {
+	if err := s.exec(tb.Context(), "CREATE DATABASE "+name+" TEMPLATE "+from+s.strategy); err != nil {
 		tb.Fatalf("create test database: %v", err)
 	}
 	tb.Cleanup(func() {
