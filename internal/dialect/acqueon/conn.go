@@ -1,18 +1,18 @@
 package acqueon
 
 import (
+	"cmp"
 	"context"
+	crand "crypto/rand"
 	"encoding/hex"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	crand "crypto/rand"
-
-	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
@@ -24,9 +24,9 @@ import (
 type conn struct {
 	*service
 	facts    *inbound.Facts
-	shown    Handshake
-	attempt  authn.Attempt
-	identity *identity.Identity
+	name     string
+	stamped  bool // the name has a timestamp, so it is this conn's for ever
+	identity atomic.Pointer[identity.Identity]
 	came     time.Time
 
 	handle  *live.Handle
@@ -61,8 +61,8 @@ func (c *conn) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.attach(sock)
-	c.handle, err = c.Door.Hold(sock.Context(), c.identity, live.Conn{
-		Kind: live.WebSocket, Dialect: Name, Route: r.URL.Path, Remote: c.facts.Remote, Identity: c.identity,
+	c.handle, err = c.Door.Hold(sock.Context(), c.identity.Load(), live.Conn{
+		Kind: live.WebSocket, Dialect: Name, Route: r.URL.Path, Remote: c.facts.Remote,
 		End:     c.end,
 		Recheck: c.recheck,
 	})
@@ -71,21 +71,19 @@ func (c *conn) open(w http.ResponseWriter, r *http.Request) {
 		c.shutUnheld(err)
 		return
 	}
-	c.prefix = servicePrefix(c.shown.Name)
+	c.prefix = servicePrefix(c.name)
 	c.Wheel.Set(&c.timer, initTimeout, func() { c.close(socket.CodePolicy, "initialization timeout") })
-	c.send(encodeMessage(OpenID(c.shown.Name, newConnID())))
+	c.send(encodeMessage(OpenID(c.name, newConnID())))
 	sock.Start(c)
 }
 
 // claim takes the name (protocol description, 5.3).
 func (c *conn) claim(ctx context.Context) error {
-	owner := c.identity.Credential
-	if owner == "" {
-		owner = c.identity.Principal
-	}
+	id := c.identity.Load()
+	owner := cmp.Or(id.Credential, id.Principal)
 	b := Bearer{Owner: owner, Replaced: func() { c.close(socket.CodePolicy, "replaced") }}
-	release, err := c.Names.Claim(ctx, c.facts.Tenant.ID, c.shown.Name, b, func(other string) bool {
-		if c.shown.Stamped() {
+	release, err := c.Names.Claim(ctx, c.facts.Tenant.ID, c.name, b, func(other string) bool {
+		if c.stamped {
 			return c.Config.NewestWins
 		}
 		return other == owner
@@ -140,11 +138,15 @@ func (c *conn) attach(sock *socket.Conn) {
 
 // recheck asks again, after rights have changed.
 func (c *conn) recheck(ctx context.Context) (*identity.Identity, error) {
-	id, err := c.Door.Check(ctx, c.attempt)
+	id, err := c.Door.Renew(ctx, c.identity.Load(), c.facts.Remote)
 	if err != nil {
 		return nil, err
 	}
-	return id, c.allowed(ctx, id, c.attempt)
+	if err := c.allowed(ctx, id, c.facts); err != nil {
+		return nil, err
+	}
+	c.identity.Store(id)
+	return id, nil
 }
 
 // send counts a frame and queues it.
@@ -163,7 +165,7 @@ func (c *conn) Message(_ *socket.Conn, _ bool, payload []byte) {
 		return
 	}
 	initialised := c.feed != nil
-	init, err := ParseInitialization(payload, c.shown.Name)
+	init, err := ParseInitialization(payload, c.name)
 	switch {
 	case err == nil && !initialised:
 		c.initialise(init)
@@ -195,11 +197,11 @@ func (c *conn) initialise(in Initialization) {
 		return
 	}
 	if in.Repaired {
-		c.Logger.Info("acqueon: repaired the initialization of a client", "name", c.shown.Name)
+		c.Logger.Info("acqueon: repaired the initialization of a client", "name", c.name)
 	}
 	c.Wheel.Stop(&c.timer)
-	c.expireWith(c.identity.Expires)
-	c.send(encodeMessage(ReportList(c.shown.Name, in.Zone, time.Now())))
+	c.expireWith(c.identity.Load().Expires)
+	c.send(encodeMessage(ReportList(c.name, in.Zone, time.Now())))
 
 	c.feed, c.zone = f, in.Zone
 	f.Subscribe(c, Reports[:], func(state []*feed.Publication) {
@@ -253,7 +255,7 @@ func (c *conn) Ended(_ *socket.Conn, why error) {
 	c.handle.Close()
 	c.Logger.LogAttrs(context.Background(), slog.LevelInfo, "socket ended",
 		slog.String("dialect", Name), slog.String("tenant", c.facts.Tenant.ID), slog.String("conn", c.handle.ID()),
-		slog.String("name", c.shown.Name), slog.String("principal", c.identity.Principal),
+		slog.String("name", c.name), slog.String("principal", c.identity.Load().Principal),
 		slog.Duration("lasted", time.Since(c.came)), slog.Any("why", why))
 }
 

@@ -43,11 +43,14 @@ type door struct {
 	unheld  bool
 }
 
-func (d *door) Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error) {
-	return d.Check(ctx, a)
+func (d *door) Renew(_ context.Context, id *identity.Identity, _ netip.Addr) (*identity.Identity, error) {
+	if d.denied {
+		return nil, &authn.Refusal{Kind: authn.Invalid}
+	}
+	return id, nil
 }
 
-func (d *door) Check(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
+func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
 	id := &identity.Identity{
 		Tenant: a.Tenant.ID, Principal: "cli_1", Name: "wallboard", Method: a.Method, Expires: d.expires,
 		Grounds: []revocation.Ground{{Kind: revocation.Principal, ID: "cli_1"}},
@@ -72,10 +75,11 @@ func (d *door) Allow(context.Context, policy.Request) error {
 	return nil
 }
 
-func (d *door) Hold(_ context.Context, _ *identity.Identity, c live.Conn) (*live.Handle, error) {
+func (d *door) Hold(_ context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error) {
 	if d.unheld {
 		return nil, &authn.Refusal{Kind: authn.Invalid, Reason: "revoked meanwhile"}
 	}
+	c.Identity = id
 	return d.index.Open(c), nil
 }
 

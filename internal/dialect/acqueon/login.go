@@ -24,22 +24,21 @@ func (c *conn) admit(r *http.Request, path string) error {
 		return badOrigin
 	}
 	shown, err := ParseHandshake(r, path, Reading{Prefixes: s.Config.Prefixes, RawToken: s.Config.RawToken})
-	c.shown = shown
 	if err != nil {
 		return err
 	}
+	c.name, c.stamped = shown.Name, shown.Stamped()
 	leave, err := s.pending.Enter(r.Context(), c.facts.Remote.String())
 	if err != nil {
 		return tooBusy
 	}
 	defer leave()
-	c.attempt = attempt(shown, c.facts)
-	id, err := s.Door.Login(r.Context(), c.attempt)
+	id, err := s.Door.Login(r.Context(), attempt(shown, c.facts))
 	if err != nil {
 		return err
 	}
-	c.identity = id
-	return s.allowed(r.Context(), id, c.attempt)
+	c.identity.Store(id)
+	return s.allowed(r.Context(), id, c.facts)
 }
 
 // originAllowed keeps pages of other origins out, when there is a list: a
@@ -74,12 +73,11 @@ func tokenMethod(token secret.Text) identity.Method {
 }
 
 // allowed asks whether the identity may watch this tenant's metrics.
-func (s *service) allowed(ctx context.Context, id *identity.Identity, a authn.Attempt) error {
+func (s *service) allowed(ctx context.Context, id *identity.Identity, facts *inbound.Facts) error {
 	return s.Door.Allow(ctx, policy.Request{
 		Identity: id,
 		Action:   actionWatch,
 		Resource: policy.Resource{Type: "Feed", ID: s.Config.Feed},
-		Source:   a.Remote,
-		Country:  a.Country,
+		Source:   facts.Remote,
 	})
 }
