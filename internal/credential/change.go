@@ -73,7 +73,7 @@ func (s *Service) SetComment(ctx context.Context, by audit.By, c Credential, com
 
 // SetConstraints replaces all constraints.
 func (s *Service) SetConstraints(ctx context.Context, by audit.By, c Credential, to Constraints) (change int64, err error) {
-	to, err = checkConstraints(to, s.now())
+	to, err = CheckConstraints(to, s.now())
 	if err != nil {
 		return 0, err
 	}

@@ -101,7 +101,7 @@ func (s *Service) plan(p principal.Principal, spec Spec) (Credential, error) {
 	}
 	comment, errComment := field.Line("comment", spec.Comment, principal.MaxComment)
 	c.Comment = comment
-	constraints, errConstraints := checkConstraints(spec.Constraints, now)
+	constraints, errConstraints := CheckConstraints(spec.Constraints, now)
 	c.Constraints = constraints
 	err := errors.Join(errComment, errConstraints, s.checkKind(p, spec))
 	if !spec.SecretExpires.IsZero() && !spec.SecretExpires.After(now) {
@@ -168,8 +168,8 @@ func (s *Service) drawPassword(ctx context.Context, by audit.By, out Issued) (Is
 	return out, nil
 }
 
-// checkConstraints normalises networks and refuses times that can never be.
-func checkConstraints(c Constraints, now time.Time) (Constraints, error) {
+// CheckConstraints normalises networks and refuses times that can never be.
+func CheckConstraints(c Constraints, now time.Time) (Constraints, error) {
 	if len(c.Networks) > maxNetworks {
 		return c, field.Errorf("networks", "are more than %d", maxNetworks)
 	}

@@ -35,3 +35,6 @@ var prefixes = map[Kind]string{User: "usr", Client: "cli", Application: "app", D
 
 // Known reports whether k is a kind there is.
 func (k Kind) Known() bool { return prefixes[k] != "" }
+
+// Prefix is what ids of that kind begin with; "" for a kind that there is not.
+func (k Kind) Prefix() string { return prefixes[k] }
