@@ -135,6 +135,32 @@ func TestEnterHeedsContext(t *testing.T) {
 	})
 }
 
+// Who gives up in the same instant in which he is given a turn passes it on.
+func TestTurnGivenToOneWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	for range 50 { // which of the two he sees first is chance
+		synctest.Test(t, func(t *testing.T) {
+			q := fair.NewQueue(1, 4)
+			release := hold(t, q)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				if leave, err := q.Enter(ctx, "a"); err == nil {
+					leave()
+				}
+			}()
+			synctest.Wait()
+			cancel()
+			release()
+			synctest.Wait()
+			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := q.Enter(ctx, "b"); err != nil {
+				t.Fatalf("the turn is lost: %v", err)
+			}
+		})
+	}
+}
+
 // No turn is lost or made up, whoever gives up when.
 func TestTurnsAreConserved(t *testing.T) {
 	t.Parallel()

@@ -119,6 +119,7 @@ func TestParseRefuses(t *testing.T) {
 		"empty":                     "",
 		"plain text":                "hunter2",
 		"four gibibytes":            argon("m=4194304,t=1,p=1"),
+		"half a gibibyte":           argon("m=524288,t=1,p=1"),
 		"many passes":               argon("m=64,t=17,p=1"),
 		"much work":                 argon("m=262144,t=5,p=1"),
 		"no lane":                   argon("m=64,t=1,p=0"),

@@ -196,6 +196,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"ECDSA s=n":                 {esWith(append(append([]byte{}, esRaw[:32]...), order...)), es, ErrSignature},
 		"ECDSA r=n":                 {esWith(append(append([]byte{}, order...), esRaw[32:]...)), es, ErrSignature},
 		"ECDSA in DER":              {esWith(esDER()), es, ErrSignature},
+		"ECDSA longer":              {esWith(append(append([]byte{}, esRaw...), 0)), es, ErrSignature},
 		"ECDSA cut":                 {esWith(esRaw[:63]), es, ErrSignature},
 		"ECDSA r and s swapped":     {esWith(append(append([]byte{}, esRaw[32:]...), esRaw[:32]...)), es, ErrSignature},
 		"EdDSA of another message":  {b64(`{"alg":"EdDSA","typ":"JWT"}`) + body + "." + enc(make([]byte, 64)), keys[EdDSA], ErrSignature},

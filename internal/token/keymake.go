@@ -49,10 +49,14 @@ func (k *Keys) awaitFirst(ctx context.Context, r keyRow) (*heldKey, error) {
 }
 
 // makeFirst brings a row without an active key to one. The key needs no time
-// to become known: no token can be older than it. Nodes may race here; the
-// store lets one win.
+// to become known: no token can be older than it.
+//
+// Nodes may race here. Having a next key, each looks again: if another node's
+// key has become active meanwhile, its own stays next. Without that look the
+// slower node would activate its own and retire the first after an instant.
 func (k *Keys) makeFirst(ctx context.Context, r keyRow) (*heldKey, error) {
-	for range 3 {
+	var next SigningKey
+	for range 4 {
 		s, err := k.reload(ctx, r.tenant)
 		if err != nil {
 			return nil, err
@@ -60,14 +64,17 @@ func (k *Keys) makeFirst(ctx context.Context, r keyRow) (*heldKey, error) {
 		if h := s.in(r, Active); h != nil {
 			return h, nil
 		}
-		next, err := k.ensureNext(ctx, r, s, "system")
-		if err != nil {
-			return nil, err
+		if next.ID == "" {
+			if next, err = k.ensureNext(ctx, r, s, "system"); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		err = k.o.Store.ActivateKey(ctx, next.ID, k.o.Now(), keyEvent(r, "system", "signing-key.activate", next.ID))
 		if err != nil && !errors.Is(err, ErrKeyState) {
 			return nil, fmt.Errorf("activate signing key: %w", err)
 		}
+		next = SigningKey{}
 	}
 	return nil, ErrNoKey
 }
