@@ -85,17 +85,17 @@ func (d *Digester) Candidates(t Text) [][]byte {
 // known here. A malformed or unknown stored value costs the same as a wrong
 // secret, so callers may pass one made up for a credential that does not exist.
 func (d *Digester) Match(stored []byte, t Text) bool {
-	m, known := d.current, false
+	m := d.current // of an unknown version, so that it costs the same and differs
 	if len(stored) == DigestLen {
 		version := binary.BigEndian.Uint32(stored)
 		for _, k := range d.all {
 			if k.version == version {
-				m, known = k, true
+				m = k
 				break
 			}
 		}
 	}
-	return hmac.Equal(m.digest(t), stored) && known
+	return hmac.Equal(m.digest(t), stored)
 }
 
 // Current reports whether stored was made under the current key; what was not
