@@ -147,6 +147,9 @@ type patientBody struct {
 	patience time.Duration
 }
 
+// Unwrap lets whoever guards the body in its own way reach what is below.
+func (b *patientBody) Unwrap() io.ReadCloser { return b.ReadCloser }
+
 // Read implements io.Reader. The deadline is taken away at the end of the body:
 // it would otherwise end the wait for a client that has said all it had to say
 // and listens to a long answer.

@@ -29,11 +29,11 @@ var oddityNames = []struct {
 	bit  Oddity
 	name string
 }{
-	{EncodedSlash, "encoded_slash"},
-	{EncodedBackslash, "encoded_backslash"},
-	{EmptySegment, "empty_segment"},
-	{Semicolon, "semicolon"},
-	{DoubleEscape, "double_escape"},
+	{EncodedSlash, "%2f"},
+	{EncodedBackslash, "%5c"},
+	{EmptySegment, "//"},
+	{Semicolon, ";"},
+	{DoubleEscape, "%25"},
 }
 
 // ParseOddity reads a name as it stands in the configuration.
@@ -48,7 +48,7 @@ func ParseOddity(name string) (Oddity, error) {
 	return 0, fmt.Errorf("unknown path allowance %q (one of %s)", name, strings.Join(names, ", "))
 }
 
-// String lists the names, for messages: "encoded_slash, semicolon".
+// String lists the names, for messages: "%2f, ;".
 func (o Oddity) String() string {
 	var names []string
 	for _, n := range oddityNames {

@@ -37,6 +37,7 @@ func (e callerError) Unwrap() error  { return e.error }
 // it is not stopped.
 type body struct {
 	source  *http.Request
+	in      io.Reader // its body
 	control *http.ResponseController
 	limit   int64
 	stall   time.Duration
@@ -65,7 +66,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.armed = now
 		b.control.SetReadDeadline(now.Add(b.stall))
 	}
-	n, err := b.source.Body.Read(p)
+	n, err := b.in.Read(p)
 	b.read += int64(n)
 	switch {
 	case b.limit > 0 && b.read > b.limit:
@@ -110,12 +111,12 @@ func (b *body) finish(answered bool) {
 	}
 	if b.err == nil || errors.Is(b.err, errBodyTooLarge) {
 		b.control.SetReadDeadline(time.Now().Add(skipTime))
-		if _, err := io.CopyN(io.Discard, b.source.Body, skipBytes); err != nil {
+		if _, err := io.CopyN(io.Discard, b.in, skipBytes); err != nil {
 			return // at the end, or never
 		}
 	}
 	b.control.SetReadDeadline(past)
-	io.Copy(io.Discard, b.source.Body) // what is buffered
+	io.Copy(io.Discard, b.in) // what is buffered
 }
 
 // trouble is what reading the caller's body failed with, or nil. With wait, a

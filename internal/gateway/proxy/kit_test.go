@@ -103,6 +103,9 @@ func (f *front) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	rules := &hygiene.Rules{}
 	x := f.exchange
 	x.Upstream, x.Path, x.Query, x.Header, x.KeepTrailer = f.pool, path, r.URL.RawQuery, rules.Request(r), rules.Trailer
+	if x.Host == "" {
+		x.Host = r.Host
+	}
 	_, err = proxy.Serve(ctx, w, r, &x)
 	f.ended <- err
 	var refused *proxy.Error

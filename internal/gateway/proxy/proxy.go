@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -20,7 +21,7 @@ type Exchange struct {
 	Upstream *upstream.Pool
 	Path     canonical.Path // forwarded exactly so
 	Query    string
-	Host     string      // of the Host header; empty: the caller's
+	Host     string      // of the Host header; empty: the address's own
 	Header   http.Header // cleaned, with what the gate adds; owned by the exchange
 
 	// KeepTrailer says which of the caller's trailers may pass; nil: none.
@@ -74,9 +75,7 @@ func (x *Exchange) request(ctx context.Context, w http.ResponseWriter, r *http.R
 	out := r.WithContext(ctx)
 	out.URL = &url.URL{Path: x.Path.Decoded, RawPath: x.Path.Escaped, RawQuery: x.Query}
 	out.Header = x.Header
-	if x.Host != "" {
-		out.Host = x.Host
-	}
+	out.Host = x.Host
 	out.Close, out.RequestURI, out.TransferEncoding, out.Trailer = false, "", nil, nil
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		out.Body = nil
@@ -85,7 +84,7 @@ func (x *Exchange) request(ctx context.Context, w http.ResponseWriter, r *http.R
 	// HTTP/1 callers may go on sending while the answer is on its way, too.
 	control := http.NewResponseController(w)
 	control.EnableFullDuplex() // not supported where it is always so
-	b := &body{source: r, control: control, limit: x.MaxBody, stall: x.Stall}
+	b := &body{source: r, in: innermost(r.Body), control: control, limit: x.MaxBody, stall: x.Stall}
 	if len(r.Trailer) > 0 && x.KeepTrailer != nil {
 		out.Trailer = make(http.Header)
 		for name := range r.Trailer {
@@ -97,6 +96,18 @@ func (x *Exchange) request(ctx context.Context, w http.ResponseWriter, r *http.R
 	}
 	out.Body = b
 	return out, b
+}
+
+// innermost takes off what a listener has put around a body to guard it: two
+// guards would move each other's deadlines.
+func innermost(b io.Reader) io.Reader {
+	for {
+		u, ok := b.(interface{ Unwrap() io.ReadCloser })
+		if !ok {
+			return b
+		}
+		b = u.Unwrap()
+	}
 }
 
 // informational passes a 1xx answer on, such as 103 with hints.
