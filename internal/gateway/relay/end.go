@@ -1,0 +1,160 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+const (
+	// lastWord is how long the gate tries to get a close frame out, and linger
+	// how long it then waits for the peer to answer or hang up, so that the
+	// frame is not lost to a reset.
+	lastWord = 200 * time.Millisecond
+	linger   = time.Second
+)
+
+// pumpEnded settles what the end of one direction means for both sides.
+func (r *Relay) pumpEnded(from, to *side, err error) {
+	if r.ended() {
+		return // whoever executes the verdict closes both
+	}
+	var f *fault
+	switch {
+	case errors.Is(err, errBye):
+		r.half()
+	case errors.As(err, &f):
+		r.sayBye(from, f.code, f.reason)
+		r.sayBye(to, GoingAway, "")
+		r.drain(from)
+		r.finish()
+	case errors.As(err, new(*writeError)):
+		r.sayBye(from, r.loss(to), to.name+" does not read")
+		r.drain(from)
+		r.finish()
+	default:
+		r.sayBye(to, r.loss(from), from.name+" is gone")
+		r.half()
+	}
+}
+
+// half notes that one direction has ended. The other may go on until its side
+// has answered the close frame, for a while.
+func (r *Relay) half() {
+	r.mu.Lock()
+	second := r.closing
+	r.closing = true
+	r.mu.Unlock()
+	if second {
+		r.finish()
+		return
+	}
+	r.o.Wheel.Set(&r.goodbye, r.o.CloseTimeout, func() { go r.finish() })
+}
+
+// loss is the code that tells one side of the loss of the other. After a close
+// frame it is no loss.
+func (r *Relay) loss(lost *side) Code {
+	r.mu.Lock()
+	closing := r.closing
+	r.mu.Unlock()
+	if closing {
+		return Normal
+	}
+	if lost == r.backend {
+		return BadGateway
+	}
+	return GoingAway
+}
+
+// execute ends the relay as the gate has decided: from here on nothing passes.
+func (r *Relay) execute() {
+	r.mu.Lock()
+	v := *r.verdict
+	r.mu.Unlock()
+	r.cancel()
+	r.caller.conn.SetReadDeadline(past) // wakes the pumps
+	r.backend.conn.SetReadDeadline(past)
+	r.sayBye(r.caller, v.code, v.reason)
+	r.sayBye(r.backend, GoingAway, v.reason)
+	r.closed()
+	r.backend.conn.Close()
+	r.caller.conn.SetWriteDeadline(past)
+	r.pumps.Wait()
+	r.drain(r.caller)
+	r.finish()
+}
+
+// sayBye writes a close frame, unless one was written before, or a frame is
+// stuck halfway.
+func (r *Relay) sayBye(s *side, code Code, reason string) {
+	for deadline := time.Now().Add(lastWord); !s.write.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return
+		}
+	}
+	defer s.write.Unlock()
+	if s.saidBye {
+		return
+	}
+	s.saidBye = true
+	s.send(control(opClose, closePayload(code, reason), s == r.backend), lastWord)
+}
+
+// drain reads until the peer hangs up, for a while. Nobody else must be
+// reading.
+func (r *Relay) drain(s *side) {
+	r.closed()
+	s.conn.SetReadDeadline(time.Now().Add(linger))
+	io.Copy(io.Discard, io.LimitReader(s.conn, 1<<20))
+}
+
+// closed tells once that nothing passes any more.
+func (r *Relay) closed() {
+	r.over.Do(func() {
+		r.o.Wheel.Stop(&r.silence)
+		r.o.Wheel.Stop(&r.goodbye)
+		r.cancel()
+		if r.hooks.Closed != nil {
+			r.hooks.Closed()
+		}
+	})
+}
+
+// finish closes everything. It may be called more than once.
+func (r *Relay) finish() {
+	r.closed()
+	for _, s := range []*side{r.caller, r.backend} {
+		if s != nil {
+			s.conn.Close()
+		}
+	}
+}
+
+// look runs on the wheel's goroutine: who has been silent is pinged, and who
+// stays silent is given up.
+func (r *Relay) look() {
+	if r.ctx.Err() != nil {
+		return
+	}
+	for _, s := range []*side{r.caller, r.backend} {
+		if s.heard.Swap(false) {
+			s.missed = 0
+			continue
+		}
+		if s.missed++; s.missed > r.o.PingsMissed {
+			go r.End(GoingAway, s.name+" answers no pings")
+			return
+		}
+		go r.ping(s)
+	}
+	r.o.Wheel.Set(&r.silence, r.o.PingEvery, r.look)
+}
+
+func (r *Relay) ping(s *side) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if !s.saidBye {
+		s.send(control(opPing, pingPayload, s == r.backend), r.o.WriteTimeout)
+	}
+}
