@@ -69,6 +69,8 @@ of everything that stays open: taking a right away ends what it opened.`,
 		&cobra.Group{ID: groupAdmin, Title: "Administer it:"},
 	)
 	root.AddCommand(
+		demoCommand(p),
+		serveCommand(p),
 		initCommand(p),
 		configCommand(p),
 		versionCommand(p),

@@ -32,24 +32,51 @@ func FirstAdministrator(ctx context.Context, s *State, name string) (Administrat
 	if err != nil {
 		return Administrator{}, err
 	}
-	roles, err := policy.New(s.Store, settled{}, policyParts()...)
-	if err != nil {
-		return Administrator{}, fmt.Errorf("read the policies of the program: %w", err)
-	}
-	by := audit.By{Actor: "local", Dialect: "cli"}
-	who, err := s.Principals(roles).Create(ctx, by, principal.Principal{
-		Tenant: home.ID, Kind: principal.User, Name: name, Comment: "first administrator", Enabled: true,
-		Roles: []string{principal.InstallationRole},
-	})
+	who, err := s.makeAdministrator(ctx, home, name)
 	if errors.Is(err, principal.ErrExists) {
 		return Administrator{}, fmt.Errorf("%w: there is a user %s; gatehouse admin reset lets one in who is locked out", ErrInitialised, name)
 	}
 	if err != nil {
 		return Administrator{}, fmt.Errorf("make the first administrator: %w", err)
 	}
-	issued, err := s.Credentials().Create(ctx, by, who, credential.Spec{Kind: credential.APIKey, Comment: "made with the installation"})
+	return s.keyFor(ctx, who, "made with the installation")
+}
+
+// LetIn is FirstAdministrator for whoever owns the machine and comes back: an
+// administrator of that name who exists gets one more key.
+func LetIn(ctx context.Context, s *State, name, why string) (Administrator, error) {
+	home, err := s.ensureTenant(ctx, tenant.Default)
 	if err != nil {
-		return Administrator{}, fmt.Errorf("make the first administrator's key: %w", err)
+		return Administrator{}, err
+	}
+	who, err := s.makeAdministrator(ctx, home, name)
+	if errors.Is(err, principal.ErrExists) {
+		who, err = s.Store.PrincipalByName(ctx, home.ID, principal.User, name)
+	}
+	if err != nil {
+		return Administrator{}, fmt.Errorf("find the administrator: %w", err)
+	}
+	return s.keyFor(ctx, who, why)
+}
+
+// byOwner is whoever may read the master key and the database.
+var byOwner = audit.By{Actor: "local", Dialect: "cli"}
+
+func (s *State) makeAdministrator(ctx context.Context, home tenant.Tenant, name string) (principal.Principal, error) {
+	roles, err := policy.New(s.Store, settled{}, policyParts()...)
+	if err != nil {
+		return principal.Principal{}, fmt.Errorf("read the policies of the program: %w", err)
+	}
+	return s.Principals(roles).Create(ctx, byOwner, principal.Principal{
+		Tenant: home.ID, Kind: principal.User, Name: name, Comment: "administrator of the installation", Enabled: true,
+		Roles: []string{principal.InstallationRole},
+	})
+}
+
+func (s *State) keyFor(ctx context.Context, who principal.Principal, why string) (Administrator, error) {
+	issued, err := s.Credentials().Create(ctx, byOwner, who, credential.Spec{Kind: credential.APIKey, Comment: why})
+	if err != nil {
+		return Administrator{}, fmt.Errorf("make a key for %s: %w", who.Name, err)
 	}
 	return Administrator{Principal: who, Credential: issued.Credential, Token: issued.Text}, nil
 }
@@ -60,6 +87,3 @@ type settled struct{}
 
 func (settled) Position() revocation.Position                        { return revocation.Position{} }
 func (settled) Intact([]revocation.Ground, revocation.Position) bool { return true }
-
-// policyParts are the rules that dialects bring along.
-func policyParts() []policy.Part { return nil }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/credential"
@@ -38,7 +39,9 @@ type State struct {
 func DatabaseFile(dataDir config.Path) string { return filepath.Join(string(dataDir), "gatehouse.db") }
 
 // AdminSocket is where the command line reaches the server of a data folder.
-func AdminSocket(dataDir config.Path) string { return filepath.Join(string(dataDir), "admin.sock") }
+func AdminSocket(dataDir config.Path) string {
+	return filepath.Join(string(dataDir), adminapi.SocketName)
+}
 
 // journalDir is where a node keeps revocations and audit heads outside the
 // database.
@@ -123,9 +126,14 @@ func nodeName(c *config.Config) (string, error) {
 	return name, nil
 }
 
-// Tenants, Principals and Credentials are the services that administer them.
+// Tenants administers tenants.
 func (s *State) Tenants() *tenant.Service {
 	return &tenant.Service{Store: s.Store, Scribe: s.Scribe}
+}
+
+// Methods switches ways of proving oneself off and on.
+func (s *State) Methods() *tenant.Switches {
+	return &tenant.Switches{Store: s.Store, Scribe: s.Scribe}
 }
 
 // Principals administers users, clients and the like. Roles are those that
@@ -168,3 +176,6 @@ func (s *State) ensureTenant(ctx context.Context, name string) (tenant.Tenant, e
 	}
 	return t, nil
 }
+
+// unavailable reports errors of a store that cannot serve now.
+func unavailable(err error) bool { return errors.Is(err, store.ErrUnavailable) }

@@ -24,7 +24,7 @@ var (
 	entry   = internal("authn", "throttle", "remember", "live")
 	edges   = internal("dialect/...", "oidc/...", "gateway/...", "gate", "console/...")
 	stores  = append(internal("store/..."), "database/sql", "github.com/jackc/pgx/...", "modernc.org/sqlite/...")
-	summits = internal("config", "app/...")
+	summits = internal("config/...", "app/...", "demo/...")
 )
 
 // notYet are names that the rules know before the packages exist. Take a name
@@ -86,7 +86,7 @@ var rules = []rule{
 	},
 	{
 		packages: []string{"./..."},
-		except:   append(internal("app/...", "config"), "./cmd/...", "./bench/..."),
+		except:   append(internal("app/...", "config/...", "demo/..."), "./cmd/...", "./bench/..."),
 		mayNot:   summits,
 		direct:   true,
 		because:  "only the commands and the composition root read configuration and know how things are put together",

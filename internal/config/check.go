@@ -176,16 +176,30 @@ func (k *checker) upstreams() {
 			k.wrong(field+".urls", "write at least one address, like [http://127.0.0.1:9000]", "is empty")
 		}
 		for i, at := range u.URLs {
+			f := fmt.Sprintf("%s.urls[%d]", field, i)
 			if slices.Contains(u.URLs[:i], at) {
-				k.wrong(fmt.Sprintf("%s.urls[%d]", field, i), "name each address once", "is there twice")
+				k.wrong(f, "name each address once", "is there twice")
+			}
+			parsed, err := url.Parse(string(at))
+			if err != nil || parsed.Path != "" {
+				k.wrong(f, "write scheme, host and port alone; routes rewrite paths", "%s has a path", at)
+			}
+			if first, err := url.Parse(string(u.URLs[0])); err == nil && parsed != nil && first.Scheme != parsed.Scheme {
+				k.wrong(f, "write all addresses of one backend with http:// or all with https://", "%s has another scheme than the first", at)
 			}
 		}
 		if u.HealthPath != "" && !strings.HasPrefix(u.HealthPath, "/") {
 			k.wrong(field+".health_path", "begin it with a slash", "%q is not a path", u.HealthPath)
 		}
-		for at, d := range map[string]Duration{"health_interval": u.HealthInterval, "connect_timeout": u.ConnectTimeout, "response_timeout": u.ResponseTimeout} {
-			if d == 0 {
-				k.wrong(field+"."+at, "leave it out for the default", "must be longer than nothing")
+		for _, d := range []struct {
+			name  string
+			value Duration
+		}{
+			{"health_interval", u.HealthInterval}, {"health_timeout", u.HealthTimeout},
+			{"connect_timeout", u.ConnectTimeout}, {"response_timeout", u.ResponseTimeout},
+		} {
+			if d.value == 0 {
+				k.wrong(field+"."+d.name, "leave it out for the default", "must be longer than nothing")
 			}
 		}
 		k.readable(field+".ca_file", u.CAFile)

@@ -7,8 +7,8 @@ func Default() *Config {
 	return &Config{
 		DataDir:       "data",
 		MasterKeyFile: "master.key",
-		Gate:          Gate{Listen: "127.0.0.1:8080"},
-		Desk:          Desk{Listen: "127.0.0.1:8081"},
+		Gate:          Gate{Listen: "127.0.0.1:8080", ProxyHeaders: "x-forwarded"},
+		Desk:          Desk{Listen: "127.0.0.1:8081", ProxyHeaders: "x-forwarded"},
 		Ops:           Ops{Listen: "127.0.0.1:9180"},
 		Limits: Limits{
 			Header:        64 * KiB,
@@ -41,6 +41,7 @@ func (a *Ayyeka) setDefaults() {
 
 func (u *Upstream) setDefaults() {
 	u.HealthInterval = Duration(5 * time.Second)
+	u.HealthTimeout = Duration(2 * time.Second)
 	u.ConnectTimeout = Duration(5 * time.Second)
 	u.ResponseTimeout = Duration(30 * time.Second)
 }

@@ -75,7 +75,7 @@ log: {level: debug}
 	}}
 	want.Upstreams = map[string]*Upstream{"sites": {
 		URLs: []URL{"http://127.0.0.1:9000"}, HealthPath: "/v2.0/health",
-		HealthInterval: Duration(5 * time.Second), ConnectTimeout: Duration(5 * time.Second), ResponseTimeout: Duration(30 * time.Second),
+		HealthInterval: Duration(5 * time.Second), HealthTimeout: Duration(2 * time.Second), ConnectTimeout: Duration(5 * time.Second), ResponseTimeout: Duration(30 * time.Second),
 	}}
 	want.Routes = []*Route{{
 		Name: "reports", Tenant: "waterworks", Path: "/reports/", Credentials: []CredentialKind{Bearer, Key},
@@ -214,7 +214,7 @@ func TestProblems(t *testing.T) {
 		{
 			name: "SectionWrittenAsValue",
 			text: "gate: :8080\n",
-			want: []string{"gatehouse.yaml:1: gate: is a section, not a value\n    write its settings below it, indented: listen, tls, trusted_proxies"},
+			want: []string{"gatehouse.yaml:1: gate: is a section, not a value\n    write its settings below it, indented: listen, tls, trusted_proxies, proxy_headers"},
 		},
 		{
 			name: "ListWrittenAsValue",

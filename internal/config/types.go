@@ -68,9 +68,14 @@ type Gate struct {
 	// address or behind a proxy that ends TLS.
 	TLS TLS `yaml:"tls"`
 
-	// Proxies in front of the gate, as networks. Only they may say, by `Forwarded`
-	// or `X-Forwarded-*`, who the caller is and which host it asked for.
+	// Proxies in front of the gate, as networks. Only they may say who the caller is
+	// and which host it asked for.
 	TrustedProxies []Prefix `yaml:"trusted_proxies"`
+
+	// How they say it: `x-forwarded` (X-Forwarded-For, -Proto, -Host) or `forwarded`
+	// (RFC 7239). Only one is read, because a proxy that writes one hands the other
+	// on as the caller sent it.
+	ProxyHeaders ProxyHeaders `yaml:"proxy_headers"`
 }
 
 // Desk is the listener for people.
@@ -88,6 +93,9 @@ type Desk struct {
 
 	// Proxies in front of the desk, see `gate.trusted_proxies`.
 	TrustedProxies []Prefix `yaml:"trusted_proxies"`
+
+	// How they say it, see `gate.proxy_headers`.
+	ProxyHeaders ProxyHeaders `yaml:"proxy_headers"`
 }
 
 // Ops is the listener for health and metrics.
@@ -165,14 +173,20 @@ type Upstream struct {
 	// How often to ask it.
 	HealthInterval Duration `yaml:"health_interval"`
 
+	// How long to wait for its answer.
+	HealthTimeout Duration `yaml:"health_timeout"`
+
 	// How long to wait for a connection.
 	ConnectTimeout Duration `yaml:"connect_timeout"`
 
 	// How long to wait for the first line of the answer; bodies may stream longer.
 	ResponseTimeout Duration `yaml:"response_timeout"`
 
-	// Hand the caller's Host on in place of the address's own.
-	KeepHost bool `yaml:"keep_host"`
+	// Connections at once to each address; 0 for no bound.
+	Connections int `yaml:"connections"`
+
+	// Speak HTTP/2 without TLS. Over https it is negotiated.
+	H2C bool `yaml:"h2c"`
 
 	// Certificates to trust for https addresses, PEM. Unset: the system's.
 	CAFile Path `yaml:"ca_file"`

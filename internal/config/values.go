@@ -271,6 +271,14 @@ func (f *Format) UnmarshalText(text []byte) error {
 	return oneOf(f, string(text), "auto", "text", "json")
 }
 
+// ProxyHeaders is the family of headers that trusted proxies write.
+type ProxyHeaders string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *ProxyHeaders) UnmarshalText(text []byte) error {
+	return oneOf(h, string(text), "x-forwarded", "forwarded")
+}
+
 func oneOf[T ~string](into *T, s string, allowed ...T) error {
 	if !slices.Contains(allowed, T(s)) {
 		names := make([]string, len(allowed))

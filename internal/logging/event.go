@@ -122,7 +122,7 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		to = append(to, slog.String("remote", e.remote.String()))
 	}
 	if e.wait > 0 {
-		to = append(to, slog.Duration("upstream_took", e.wait))
+		to = append(to, slog.Float64("upstream_ms", milliseconds(e.wait)))
 	}
 	return to
 }

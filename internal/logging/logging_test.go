@@ -109,7 +109,7 @@ func TestRequests(t *testing.T) {
 		method  string
 		target  string
 		handler http.HandlerFunc
-		want    map[string]any // without time and took
+		want    map[string]any // without time and ms
 		seen    seen
 		panics  bool
 	}{
@@ -136,7 +136,7 @@ func TestRequests(t *testing.T) {
 			want: map[string]any{
 				"level": "INFO", "method": "POST", "path": "/canonical", "status": 403.0, "bytes": 0.0, "tenant": "default", "dialect": "ayyeka",
 				"route": "sites", "principal": "cli_1", "credential": "cre_1", "proof": "jwt", "reason": "no permission",
-				"upstream": "http://10.0.0.1", "upstream_took": 1e9, "remote": "192.0.2.1",
+				"upstream": "http://10.0.0.1", "upstream_ms": 1000.0, "remote": "192.0.2.1",
 			},
 			seen: seen{"gate", "sites", "POST", 403},
 		},
@@ -189,7 +189,7 @@ func TestRequests(t *testing.T) {
 				t.Fatalf("want one line: %v\n%s", err, &out)
 			}
 			delete(line, "time")
-			delete(line, "took")
+			delete(line, "ms")
 			tt.want["msg"], tt.want["request"], tt.want["listener"] = "request", "req_1", "gate"
 			if diff := cmp.Diff(tt.want, line); diff != "" {
 				t.Errorf("line (-want +got):\n%s", diff)

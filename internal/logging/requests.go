@@ -78,7 +78,7 @@ func (q *Requests) note(r *http.Request, e *Event, rec *recorder, took time.Dura
 		slog.String("path", e.shownPath(r)),
 		slog.Int("status", status),
 		slog.Int64("bytes", rec.bytes),
-		slog.Duration("took", took),
+		slog.Float64("ms", milliseconds(took)),
 	)
 	attrs = e.attrs(attrs)
 	if broken == http.ErrAbortHandler {
@@ -86,6 +86,9 @@ func (q *Requests) note(r *http.Request, e *Event, rec *recorder, took time.Dura
 	}
 	q.Logger.LogAttrs(ctx, level, "request", attrs...)
 }
+
+// milliseconds reads the same in text and in JSON, which knows no durations.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // shownPath is the canonical path where somebody settled it, and otherwise what
 // was asked for, in its escaped form; both without a query. It is cut, because a

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/bus/inproc"
+	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/fair"
+	"gatehouse.dev/internal/grant"
+	"gatehouse.dev/internal/journal"
+	"gatehouse.dev/internal/live"
+	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/revocation"
+	"gatehouse.dev/internal/tenant"
+	"gatehouse.dev/internal/throttle"
+	"gatehouse.dev/internal/token"
+)
+
+// core is what every edge stands on: the one way in, what it asks, and the log
+// of rights taken away.
+type core struct {
+	live     *live.Index
+	tail     *revocation.Tail
+	recorder *audit.Recorder
+	sealer   *audit.Sealer
+	journal  *journal.Journal
+	follower *journal.Follower
+	keys     *token.Keys
+	issuer   *token.Issuer
+	jwts     *token.Verifier
+	opaques  *token.OpaqueTokens
+	grants   *grant.Service
+	policies *policy.Engine
+	door     *authn.Service
+	logger   *slog.Logger
+}
+
+// newCore puts the core together. Nothing runs yet.
+func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, logger *slog.Logger) (_ *core, err error) {
+	k := &core{logger: logger}
+
+	// What is open here, and the log that ends it.
+	k.live = live.New(live.Options{Log: logger})
+	k.tail = revocation.NewTail(revocation.Options{
+		Store: s.Store, Node: s.Node, Conns: k.live, Bus: inproc.New(inproc.DefaultQueue),
+		Lease: c.Revocation.Lease.Std(), Interval: c.Revocation.Poll.Std(), Log: logger,
+	})
+	k.live.Attach(k.tail)
+
+	// What is written down about it: in the database, and beside it.
+	if k.journal, err = journal.Open(journal.Options{Dir: journalDir(c.DataDir)}); err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.journal.Close())
+		}
+	}()
+	k.follower = &journal.Follower{Journal: k.journal, Source: s.Store, Log: logger}
+	k.recorder = audit.NewRecorder(s.Store, s.Keeper, s.Node, logger)
+	k.sealer = &audit.Sealer{Store: s.Store, Signer: s.Keeper, Node: s.Node, Log: logger, OnHead: k.journal.AppendHead}
+
+	// Tokens.
+	k.keys = token.NewKeys(token.KeysOptions{Store: s.Store, Sealer: s.Keeper, Log: k.tail, Logger: logger})
+	k.issuer = &token.Issuer{Keys: k.keys, Revoked: s.Store, Log: k.tail}
+	k.jwts = &token.Verifier{
+		Keys: k.keys, Revoked: s.Store, Profiles: profiles,
+		Turns: fair.NewQueue(runtime.GOMAXPROCS(0), 256*runtime.GOMAXPROCS(0)),
+	}
+	if k.opaques, err = token.NewOpaqueTokens(s.Store, s.Digester, nil); err != nil {
+		return nil, fmt.Errorf("prepare opaque tokens: %w", err)
+	}
+	if k.grants, err = grant.New(grant.Options{Store: s.Store, Digester: s.Digester, Logger: logger}); err != nil {
+		return nil, fmt.Errorf("prepare refresh families: %w", err)
+	}
+
+	// What an identity may do, and the one way in.
+	if k.policies, err = policy.New(s.Store, k.tail, parts...); err != nil {
+		return nil, fmt.Errorf("read the policies of the program: %w", err)
+	}
+	k.door, err = authn.New(authn.Options{
+		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques,
+		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle), Logger: logger,
+	})
+	return k, err
+}
+
+func newThrottle(t config.Throttle) *throttle.Throttle {
+	return throttle.New(time.Now(), throttle.Options{
+		Pair:         throttle.Limit{Failures: t.PerIdentity, Per: time.Minute},
+		Source:       throttle.Limit{Failures: t.PerSource, Per: time.Minute, Parallel: 256},
+		LongestPause: t.LongestPause.Std(),
+	})
+}
+
+// start sets the core to work. It returns once this node knows the log, so that
+// it can believe anything at all, or with an error when it cannot read it.
+func (k *core) start(ctx context.Context, c *crew, s *State) error {
+	c.start(
+		task{"the revocation log", k.tail.Run},
+		task{"the ear for the database", func(ctx context.Context) error { return s.Store.ListenRevocations(ctx, k.tail.Wake) }},
+		task{"the journal", k.follower.Run},
+	)
+	c.start(task{"the audit sealer", k.sealer.Run})
+	c.start(task{"the audit recorder", k.recorder.Run})
+	c.start(
+		task{"the one way in", k.door.Run},
+		task{"the index of what is open", k.live.Run},
+		task{"the signing keys", func(ctx context.Context) error { k.keys.Run(ctx); return nil }},
+		task{"the refresh families", func(ctx context.Context) error { k.grants.Run(ctx); return nil }},
+		task{"the sweeper", (&sweeper{store: s.Store, logger: k.logger}).run},
+	)
+	select {
+	case <-k.tail.Ready():
+		return nil
+	case err := <-c.failed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("read the revocation log: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/dialect/ayyeka"
+	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/tenant"
+	"gatehouse.dev/internal/token"
+)
+
+// policyParts are the rules that dialects bring along, the same for every
+// tenant whether it speaks the dialect or not: a role that is given before the
+// dialect is switched on is still that role.
+func policyParts() []policy.Part { return []policy.Part{ayyeka.Rules} }
+
+// dialects is which tenant speaks what, and how.
+type dialects struct {
+	ayyeka map[string]ayyeka.Config // by tenant id
+	tokens map[string][]*token.Profile
+}
+
+// newDialects reads the configuration. Profiles are the kinds of JWT that a
+// tenant's callers may show where nobody says which kind it is.
+func newDialects(c *config.Config, tenants map[string]tenant.Tenant) *dialects {
+	d := &dialects{ayyeka: map[string]ayyeka.Config{}, tokens: map[string][]*token.Profile{}}
+	for name, t := range tenants {
+		settings := c.Tenants[name]
+		if settings == nil {
+			settings = new(config.Tenant)
+		}
+		issuer := string(settings.IssuerOf())
+		if issuer != "" {
+			d.tokens[t.ID] = append(d.tokens[t.ID], token.AccessProfile(t.ID, issuer, issuer, accessLifetime))
+		}
+		if a := settings.Dialects.Ayyeka; a != nil {
+			d.ayyeka[t.ID] = ayyekaConfig(a)
+			d.tokens[t.ID] = append(d.tokens[t.ID], ayyeka.Profile(d.ayyeka[t.ID]))
+		}
+	}
+	return d
+}
+
+func ayyekaConfig(a *config.Ayyeka) ayyeka.Config {
+	return ayyeka.Config{
+		Issuer: a.Issuer, Lifetime: a.Lifetime.Std(), KeyID: a.KeyID,
+		BareToken: a.AcceptBareToken, JWTScheme: a.AcceptJWTScheme,
+	}
+}
+
+func (d *dialects) profiles(t tenant.Tenant) []*token.Profile { return d.tokens[t.ID] }
