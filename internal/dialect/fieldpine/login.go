@@ -19,8 +19,8 @@ const maxCredential = 2048
 // errLogin is every fault of a login packet; the caller hears none of them.
 var errLogin = errors.New("not a login with exactly one credential")
 
-// login is what a login packet shows: exactly one of the first three.
-type login struct {
+// shown is what a login packet shows: exactly one of the first three.
+type shown struct {
 	APIKey secret.Text
 	Token  secret.Text
 	User   string // of an encrypted session
@@ -58,10 +58,10 @@ type wireLogin struct {
 }
 
 // parseLogin reads the v of a login.
-func parseLogin(v jsontext.Value) (login, error) {
+func parseLogin(v jsontext.Value) (shown, error) {
 	var w wireLogin
 	if v.Kind() != '{' || json.Unmarshal(v, &w) != nil {
-		return login{}, errLogin
+		return shown{}, errLogin
 	}
 	given := 0
 	for _, c := range []jsontext.Value{w.APIKey, w.Token, w.User} {
@@ -70,13 +70,13 @@ func parseLogin(v jsontext.Value) (login, error) {
 		}
 	}
 	if given != 1 {
-		return login{}, errLogin
+		return shown{}, errLogin
 	}
 	text, ok := credentialText(w)
 	if !ok {
-		return login{}, errLogin
+		return shown{}, errLogin
 	}
-	l := login{Options: w.options()}
+	l := shown{Options: w.options()}
 	switch {
 	case len(w.APIKey) > 0:
 		l.APIKey = secret.New(text)
@@ -97,6 +97,15 @@ func credentialText(w wireLogin) (string, bool) {
 		return text, ok && text != "" && len(text) <= maxCredential && printable(text)
 	}
 	return "", false
+}
+
+// parseOptions reads the v of a set_option.
+func parseOptions(v jsontext.Value) (options, error) {
+	var w wireLogin
+	if v.Kind() != '{' || json.Unmarshal(v, &w) != nil {
+		return options{}, errLogin
+	}
+	return w.options(), nil
 }
 
 // options takes what can be read and leaves the rest: a clumsy clock must not

@@ -1,0 +1,210 @@
+package fieldpine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/live"
+	"gatehouse.dev/internal/socket"
+)
+
+// conn is one FD1 socket.
+type conn struct {
+	*service
+	facts  *inbound.Facts
+	socket *socket.Conn
+	timer  socket.Timer
+	slots  chan struct{} // one for each request under way; nil before a login
+
+	// Of the reader goroutine.
+	failures int
+	listed   bool // counts among the silent
+
+	mu      sync.Mutex
+	logins  []*login
+	leaving *login                        // the last one, whose end is the socket's
+	running map[string]context.CancelFunc // by request id
+	options options
+	over    bool
+}
+
+// openSocket upgrades. Who it is comes later, in the first packet.
+func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
+	if status, problem := socket.Check(r); problem != "" {
+		socket.Refuse(w, status, problem)
+		return
+	}
+	if origins := r.Header.Values("Origin"); len(s.Config.Origins) > 0 && len(origins) > 0 &&
+		(len(origins) > 1 || !slices.Contains(s.Config.Origins, origins[0])) {
+		refuse(w, packet{}, http.StatusForbidden, "this origin may not connect")
+		return
+	}
+	if !s.silent.enter() {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, packet{}, http.StatusTooManyRequests, "too many sockets that have not logged in")
+		return
+	}
+	sock, err := s.kind.Accept(context.WithoutCancel(r.Context()), w, r, nil)
+	if err != nil {
+		s.silent.leave()
+		return
+	}
+	c := &conn{service: s, facts: facts, socket: sock, listed: true}
+	s.Wheel.Set(&c.timer, loginTimeout, func() { sock.Close(socket.CodePolicy, "") })
+	if s.Config.Hello {
+		sock.Send(socket.Text([]byte("{}")))
+	}
+	sock.Start(c)
+}
+
+// Message implements socket.Handler.
+func (c *conn) Message(_ *socket.Conn, text bool, payload []byte) {
+	c.received(len(payload))
+	if c.loggedIn() {
+		c.request(text, payload)
+		return
+	}
+	// Until a login succeeds nothing is said and nothing done, in words or in
+	// time: the socket ends when it would have ended anyway.
+	if c.failures >= maxFailures {
+		return
+	}
+	p, err := parsePacket(payload)
+	switch {
+	case !text || errors.Is(err, errNotPacket):
+		c.failures++
+	case err == nil && p.Action == actionLogin:
+		c.login(p)
+	}
+}
+
+// TooLong implements socket.Lenient.
+func (c *conn) TooLong(*socket.Conn) {
+	if !c.loggedIn() {
+		c.failures++
+		return
+	}
+	c.send(packet{}.failed(http.StatusRequestEntityTooLarge, "the packet is too large"))
+}
+
+// request takes one packet of somebody who has logged in.
+func (c *conn) request(text bool, payload []byte) {
+	p, err := parsePacket(payload)
+	switch {
+	case errors.Is(err, errForeign):
+		return
+	case !text || errors.Is(err, errNotPacket) || len(p.Enc) > 0:
+		c.send(packet{}.failed(http.StatusBadRequest, "not an FD1 packet"))
+	case err != nil:
+		c.send(p.failed(http.StatusBadRequest, err.Error()))
+	case p.Action == actionLogin:
+		c.login(p)
+	case p.Action == actionIgnore:
+	case p.Action == actionOption:
+		c.setOption(p)
+	case p.Action == actionCancel:
+		c.cancel(p)
+	default:
+		c.call(p)
+	}
+}
+
+// setOption takes late facts about the client, the last one winning.
+func (c *conn) setOption(p packet) {
+	o, err := parseOptions(p.Values)
+	if err != nil {
+		c.send(p.failed(http.StatusBadRequest, "v must be an object"))
+		return
+	}
+	c.mu.Lock()
+	if o.Geo != nil {
+		c.options.Geo = o.Geo
+	}
+	c.mu.Unlock()
+	c.acknowledge(p)
+}
+
+// acknowledge answers a packet that needs no answer, if it asked for one.
+func (c *conn) acknowledge(p packet) {
+	if len(p.Request) > 0 {
+		r := p.answer()
+		r.Data = emptyObject
+		c.send(r)
+	}
+}
+
+var emptyObject = jsontext.Value("{}")
+
+// send queues a packet.
+func (c *conn) send(r reply) {
+	data, err := r.encode()
+	if err != nil {
+		c.Logger.Error("fieldpine: cannot encode a reply", "error", err)
+		return
+	}
+	c.sendRaw(data)
+}
+
+func (c *conn) sendRaw(data []byte) {
+	err := c.socket.Send(socket.Text(data))
+	c.mu.Lock()
+	first := c.first()
+	c.mu.Unlock()
+	switch {
+	case first == nil:
+	case err == nil:
+		first.handle.Sent(len(data))
+	case errors.Is(err, socket.ErrSlow):
+		first.handle.End(live.Slow)
+	}
+}
+
+func (c *conn) received(n int) {
+	c.mu.Lock()
+	first := c.first()
+	c.mu.Unlock()
+	if first != nil {
+		first.handle.Received(n)
+	}
+}
+
+// Ended implements socket.Handler.
+func (c *conn) Ended(_ *socket.Conn, why error) {
+	c.Wheel.Stop(&c.timer)
+	if c.listed {
+		c.silent.leave()
+	}
+	c.mu.Lock()
+	c.over = true
+	logins := c.logins
+	if c.leaving != nil {
+		logins = append(logins, c.leaving)
+	}
+	c.logins = nil
+	for _, cancel := range c.running {
+		cancel()
+	}
+	c.mu.Unlock()
+	for _, l := range logins {
+		l.handle.Close()
+	}
+	c.Logger.LogAttrs(context.Background(), slog.LevelInfo, "socket ended",
+		slog.String("dialect", Name), slog.String("tenant", c.facts.Tenant.ID),
+		slog.Int("logins", len(logins)), slog.Any("why", why))
+}
+
+// retryAfter writes the header when there is something to wait for.
+func retryAfter(h http.Header, seconds int) {
+	if seconds > 0 {
+		h.Set("Retry-After", strconv.Itoa(min(seconds, math.MaxInt32)))
+	}
+}

@@ -1,0 +1,142 @@
+package fieldpine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/identity"
+	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/live"
+	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/socket"
+)
+
+// Name is what the dialect is called wherever dialects are told apart.
+const Name = "fieldpine"
+
+// Paths of the dialect. Everything else below prefix is an action.
+const (
+	prefix     = "/fd1/"
+	pathSocket = "/fd1/open_websocket"
+	pathAlias  = "/ws/open_websocket"
+)
+
+// Config is what an operator may set. The zero value is the protocol
+// description's default throughout.
+type Config struct {
+	// Alias serves the socket at /ws/open_websocket too.
+	Alias bool
+	// Hello sends an empty packet after the upgrade, for very old clients.
+	Hello bool
+	// PlainText accepts ws:// and http:// from beyond a proxy that ends TLS, or
+	// in development.
+	PlainText bool
+	// Origins are the web origins that may connect; empty means any: the
+	// protocol has no cookies, so a page can use only what it was given.
+	Origins []string
+}
+
+// Times and bounds of a conn (protocol description, 5).
+const (
+	loginTimeout   = 15 * time.Second
+	loginReadLimit = 16 << 10
+	maxFailures    = 3
+	maxLogins      = 8
+	pingEvery      = 30 * time.Second
+
+	readLimit     = 256 << 10
+	maxConcurrent = 16 // requests of one socket at once
+	callTimeout   = 60 * time.Second
+	maxAnswer     = 8 << 20
+	maxSilent     = 16384 // sockets that have not logged in
+)
+
+// Door is the one way in; package authn has it.
+type Door interface {
+	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
+	Allow(ctx context.Context, r policy.Request) error
+	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
+}
+
+// Endpoint is where an action goes.
+type Endpoint struct {
+	Upstream dialect.Upstream
+	// Type is what the action is done to, a Cedar entity type such as "Sale";
+	// its id is the record key, k. Empty: the endpoint itself, Fd1::"…".
+	Type string
+}
+
+// Endpoints finds the endpoint of an action, such as fd1.products.get_products.
+type Endpoints interface {
+	Endpoint(tenant, action string) (Endpoint, bool)
+}
+
+// Server is the dialect with what it needs. All fields but Config are required.
+type Server struct {
+	Config    Config
+	Door      Door
+	Endpoints Endpoints
+	Wheel     *socket.Wheel
+	Logger    *slog.Logger
+}
+
+// service is a Server that is ready.
+type service struct {
+	Server
+	kind   *socket.Kind
+	silent counter // sockets that have not logged in
+}
+
+// New makes the dialect.
+func New(s Server) (dialect.Dialect, error) {
+	if s.Door == nil || s.Endpoints == nil || s.Wheel == nil || s.Logger == nil {
+		return dialect.Dialect{}, errors.New("fieldpine: a part is missing")
+	}
+	sv := &service{
+		Server: s,
+		silent: counter{limit: maxSilent},
+		kind:   socket.NewKind(socket.Options{Wheel: s.Wheel, ReadLimit: loginReadLimit, PingEvery: pingEvery}),
+	}
+	sockets := []string{pathSocket}
+	if s.Config.Alias {
+		sockets = append(sockets, pathAlias)
+	}
+	d := dialect.Dialect{Name: Name, Handler: sv}
+	for _, path := range sockets {
+		d.Routes = append(d.Routes, dialect.Route{Method: http.MethodGet, Path: path,
+			Summary: "FD1 socket; the login is the first packet", WaysIn: []dialect.WayIn{dialect.FirstMessage}})
+	}
+	d.Routes = append(d.Routes, dialect.Route{Path: prefix,
+		Summary: "one FD1 packet over HTTP (GET, POST)", WaysIn: []dialect.WayIn{dialect.HeaderKey}})
+	return d, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	facts := inbound.From(r.Context())
+	if facts == nil {
+		http.NotFound(w, r)
+		return
+	}
+	if facts.Scheme != "https" && !s.Config.PlainText {
+		refuse(w, packet{}, http.StatusForbidden, "use TLS: this server takes no credentials in clear")
+		return
+	}
+	switch path := r.URL.Path; {
+	case path == pathSocket || path == pathAlias && s.Config.Alias:
+		s.openSocket(w, r, facts)
+	case strings.HasPrefix(path, prefix):
+		s.serveHTTP(w, r, facts)
+	default:
+		refuse(w, packet{}, http.StatusNotFound, "no such address")
+	}
+}

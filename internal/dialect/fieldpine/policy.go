@@ -1,0 +1,60 @@
+package fieldpine
+
+import (
+	"strings"
+
+	"gatehouse.dev/internal/policy"
+)
+
+// Roles that come with the dialect. Operators add their own, and conditional
+// ones, as policies of the tenant; one allowing role is enough.
+const (
+	Staff = "fieldpine/staff" // every endpoint
+	Shop  = "fieldpine/shop"  // products and sales
+)
+
+// Rules are this dialect's part of every tenant's policy. A scope may name an
+// action ("fd1:sales:get_sale"), and a thing it is limited to ("Sale::7741").
+var Rules = policy.Part{
+	Name: Name,
+	Roles: []policy.Role{
+		{Name: Shop},
+		{Name: Staff, Includes: []string{Shop}},
+	},
+	Cedar: `
+@id("fieldpine/staff")
+permit (
+  principal in Role::"fieldpine/staff",
+  action in Action::"fd1:*",
+  resource
+);
+
+@id("fieldpine/products")
+permit (
+  principal in Role::"fieldpine/shop",
+  action in Action::"fd1:products:*",
+  resource
+);
+
+@id("fieldpine/sales")
+permit (
+  principal in Role::"fieldpine/shop",
+  action in Action::"fd1:sales:*",
+  resource
+);
+`,
+}
+
+// actionOf spells an endpoint the way policies name actions:
+// fd1.products.get_products is fd1:products:get_products.
+func actionOf(endpoint string) string { return strings.ReplaceAll(endpoint, ".", ":") }
+
+// resourceOf is what the packet's action would be done to.
+func (p packet) resourceOf(e Endpoint) policy.Resource {
+	endpoint := policy.Parent{Type: "Fd1", ID: p.Action}
+	key, _ := scalar(p.Key)
+	if e.Type == "" || key == "" {
+		return policy.Resource{Type: endpoint.Type, ID: endpoint.ID}
+	}
+	return policy.Resource{Type: e.Type, ID: key, Parents: []policy.Parent{endpoint}}
+}
