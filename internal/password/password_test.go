@@ -171,21 +171,6 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestMatchFast(t *testing.T) {
-	t.Parallel()
-	fast, _ := password.Parse(foreign["sha256 salted"].encoded)
-	if ok, known := password.MatchFast(fast, secret.New("correct horse")); !ok || !known {
-		t.Errorf("right secret: %v, %v", ok, known)
-	}
-	if ok, known := password.MatchFast(fast, secret.New("correct house")); ok || !known {
-		t.Errorf("wrong secret: %v, %v", ok, known)
-	}
-	slow, _ := password.Parse(foreign["argon2id"].encoded)
-	if ok, known := password.MatchFast(slow, secret.New("password")); ok || known {
-		t.Errorf("slow hash: %v, %v", ok, known)
-	}
-}
-
 func TestHashPrintsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := password.Parse(foreign["sha256 salted"].encoded)

@@ -32,16 +32,12 @@ func (h Hash) matches(pw secret.Text) bool {
 		sum, err := pbkdf2.Key(sha512.New, pw.Reveal(), h.salt, h.rounds, len(h.sum))
 		return err == nil && subtle.ConstantTimeCompare(sum, h.sum) == 1
 	case SHA256:
-		return h.matchesSHA256(pw)
+		d := sha256.New()
+		d.Write(h.salt)
+		d.Write([]byte(pw.Reveal()))
+		return subtle.ConstantTimeCompare(d.Sum(nil), h.sum) == 1
 	}
 	return false
-}
-
-func (h Hash) matchesSHA256(pw secret.Text) bool {
-	d := sha256.New()
-	d.Write(h.salt)
-	d.Write([]byte(pw.Reveal()))
-	return subtle.ConstantTimeCompare(d.Sum(nil), h.sum) == 1
 }
 
 // cheap reports whether checking h costs clearly less than our own Argon2id.
@@ -55,14 +51,4 @@ func (h Hash) cheap() bool {
 		return h.rounds < 9
 	}
 	return false
-}
-
-// MatchFast checks a SHA-256 hash at once, without the queue and its cost. It
-// is meant for imported secrets that are long and random (client secrets, API
-// keys), where slowness buys nothing; known is false for any other family.
-func MatchFast(h Hash, pw secret.Text) (match, known bool) {
-	if h.kind != SHA256 || pw.Len() > maxPassword {
-		return false, h.kind == SHA256
-	}
-	return h.matchesSHA256(pw), true
 }

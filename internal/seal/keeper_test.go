@@ -358,3 +358,29 @@ func TestRotateLookup(t *testing.T) {
 		t.Error("a node that started after the rotation refuses the new version")
 	}
 }
+
+// Whatever stands in a row, opening it fails cleanly or gives what was sealed.
+func FuzzOpen(f *testing.F) {
+	line := seal.NewMasterKey()
+	masters, err := seal.ParseMasters([]byte(line))
+	if err != nil {
+		f.Fatal(err)
+	}
+	k := seal.NewKeeper(newMemory(), masters, nil)
+	good, err := k.Seal(f.Context(), scope, row, plain)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{1, 255})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		got, err := k.Open(t.Context(), scope, row, sealed)
+		if err == nil && !bytes.Equal(sealed, good) {
+			t.Errorf("opened what was never sealed, as %q", got)
+		}
+		if err != nil && !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("error %v is not ErrOpen", err)
+		}
+	})
+}
