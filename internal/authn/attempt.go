@@ -23,7 +23,11 @@ type Attempt struct {
 	// attempt for the throttle. At most two count.
 	Alternatives []Pair
 	// Profile is how a JWT is read; nil: as any of the kinds that the tenant has.
-	Profile   *token.Profile
+	Profile *token.Profile
+	// Rationed asks that refused logins of one source are answered with
+	// Throttled from a certain number on, although the secrets are strong: for
+	// protocols that say so.
+	Rationed  bool
 	Remote    netip.Addr
 	Country   string // from the operator's database or a trusted proxy only
 	RequestID string

@@ -26,7 +26,7 @@ func (s *Service) Login(ctx context.Context, a Attempt) (*identity.Identity, err
 	b, r := s.admit(ctx, &a, true)
 	if r != nil {
 		s.refused(ctx, "login", &a, r)
-		return nil, r
+		return nil, s.ration(&a, r)
 	}
 	s.loggedIn(ctx, &a, b.identity)
 	return b.identity, nil

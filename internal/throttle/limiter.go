@@ -23,11 +23,12 @@ const (
 	PerCredential Scope = iota + 1
 	PerTenant
 	PerRoute
+	RefusedLogins
 )
 
-// RequestKey names one request limit. ID is the credential, the route, or
-// empty for the tenant itself; to limit each credential on one route, join the
-// two in ID.
+// RequestKey names one request limit. ID is the credential, the route, the
+// source of refused logins, or empty for the tenant itself; to limit each
+// credential on one route, join the two in ID.
 type RequestKey struct {
 	Scope  Scope
 	Tenant string
