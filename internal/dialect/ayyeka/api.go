@@ -28,13 +28,22 @@ func (s *service) call(w http.ResponseWriter, r *http.Request, facts *inbound.Fa
 		if err != nil {
 			return err
 		}
-		// The same question again, for as long as the answer is under way.
-		method := r.Method
-		pass.Recheck = func(ctx context.Context) (*identity.Identity, error) {
-			return s.admit(ctx, s.shown(text, facts), method, path)
-		}
-		if pass.Identity, err = pass.Recheck(r.Context()); err != nil {
+		id, err := s.Door.Check(r.Context(), s.shown(text, facts))
+		if err != nil {
 			return err
+		}
+		ask := s.question(r, facts)
+		if err := ask(r.Context(), id); err != nil {
+			return err
+		}
+		pass.Identity = id
+		// For as long as the answer is under way, without keeping the token.
+		pass.Recheck = func(ctx context.Context) (*identity.Identity, error) {
+			now, err := s.Door.Renew(ctx, id, facts.Remote)
+			if err != nil {
+				return nil, err
+			}
+			return now, ask(ctx, now)
 		}
 	}
 	s.Upstream.Forward(w, r, pass)
@@ -59,20 +68,15 @@ func (s *service) shown(text secret.Text, facts *inbound.Facts) authn.Attempt {
 	}
 }
 
-// admit asks who it is and whether they may.
-func (s *service) admit(ctx context.Context, a authn.Attempt, method, path string) (*identity.Identity, error) {
-	id, err := s.Door.Check(ctx, a)
-	if err != nil {
-		return nil, err
+// question asks policy whether somebody may do what r wants.
+func (s *service) question(r *http.Request, facts *inbound.Facts) func(context.Context, *identity.Identity) error {
+	method, path := r.Method, r.URL.Path
+	return func(ctx context.Context, id *identity.Identity) error {
+		return s.Door.Allow(ctx, policy.Request{
+			Identity: id,
+			Action:   action(method, path),
+			Resource: resource(path, id),
+			Source:   facts.Remote,
+		})
 	}
-	err = s.Door.Allow(ctx, policy.Request{
-		Identity: id,
-		Action:   action(method, path),
-		Resource: resource(path, id),
-		Source:   a.Remote,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return id, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"gatehouse.dev/internal/authn"
@@ -71,6 +72,7 @@ type Server struct {
 type Door interface {
 	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
 	Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
 	Allow(ctx context.Context, r policy.Request) error
 }
 

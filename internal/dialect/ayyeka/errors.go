@@ -111,7 +111,7 @@ type apiError struct {
 // writeToken answers a token request with r.
 func (r *refusal) writeToken(w http.ResponseWriter, requestID string) {
 	if r.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="auth"`)
+		challenge(w, `Basic realm="auth"`)
 	}
 	if r.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
@@ -122,9 +122,16 @@ func (r *refusal) writeToken(w http.ResponseWriter, requestID string) {
 // writeAPI answers an API call with r.
 func (r *refusal) writeAPI(w http.ResponseWriter, requestID string) {
 	if r.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		challenge(w, "Bearer")
 	}
 	r.write(w, apiError{r.text, shortID(requestID)})
+}
+
+// challenge writes the header as RFC 9110 spells it. Names have no case, but
+// old clients that read lines themselves know it by this spelling, not by
+// net/http's.
+func challenge(w http.ResponseWriter, value string) {
+	w.Header()["WWW-Authenticate"] = []string{value}
 }
 
 func (r *refusal) write(w http.ResponseWriter, body any) {

@@ -66,6 +66,7 @@ func attempt(request tokenRequest, facts *inbound.Facts) authn.Attempt {
 		Method:    identity.KeyPair,
 		Name:      first.key,
 		Secret:    first.secret,
+		Rationed:  true,
 		Remote:    facts.Remote,
 		RequestID: facts.RequestID,
 	}
