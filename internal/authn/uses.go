@@ -23,6 +23,18 @@ type uses struct {
 
 func (u *uses) init() { u.last = make(map[string]time.Time) }
 
+// take hands over what has been noted; nil when that is nothing.
+func (u *uses) take() map[string]time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.last) == 0 {
+		return nil
+	}
+	last := u.last
+	u.last = make(map[string]time.Time)
+	return last
+}
+
 // used notes that b's secret was used. On the way of every request, so it
 // takes the lock only every ten seconds per belief.
 func (s *Service) used(b *believed) {
@@ -44,12 +56,7 @@ func (s *Service) used(b *believed) {
 // flushUses writes down what has been noted. What cannot be written is lost:
 // the next use says more.
 func (s *Service) flushUses(ctx context.Context) {
-	s.uses.mu.Lock()
-	last := s.uses.last
-	if len(last) > 0 {
-		s.uses.last = make(map[string]time.Time)
-	}
-	s.uses.mu.Unlock()
+	last := s.uses.take()
 	if len(last) == 0 {
 		return
 	}
