@@ -17,6 +17,7 @@ import (
 
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/credential"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
@@ -96,7 +97,15 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 		Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
 		Log:         log,
 	}
-	in.Door = in.newDoor()
+	recorder := audit.NewRecorder(in.Store, keeper, "node-1", log)
+	in.run(func(ctx context.Context) { _ = recorder.Run(ctx) })
+	door, err := authn.New(authn.Options{
+		Store: in.Store, Log: in.Tail, Passwords: password.NewHasher(password.Options{}), Digests: digester,
+		JWTs: in.Config.JWTs.(*token.Verifier), Opaques: opaques, Policy: in.Engine, Audit: recorder, Live: in.Index, Logger: log,
+	})
+	in.must(err)
+	in.run(func(ctx context.Context) { _ = door.Run(ctx) })
+	in.Door = door
 	in.Default, err = in.Store.EnsureTenant(t.Context(), tenant.Default, audit.Event{Actor: "system", Action: "tenant.create"})
 	in.must(err)
 	in.Handler = adminapi.New(in.Config)
