@@ -90,6 +90,9 @@ func TestValues(t *testing.T) {
 		{new(URL), "http://a.example?x", ""},
 		{new(Database), "sqlite", "sqlite"},
 		{new(Database), "postgres://host", ""},
+		{new(Database), "host=/run/pg dbname=g", "host=/run/pg dbname=g"},
+		{new(Database), "host=db password=hunter2 dbname=g", "host=db password=hidden dbname=g"},
+		{new(Database), `host=db password = 'hun\'t er2' sslpassword=x`, "host=db password = hidden sslpassword=hidden"},
 		{new(CredentialKind), "cookie", ""},
 	} {
 		err := tt.into.UnmarshalText([]byte(tt.text))

@@ -9,7 +9,8 @@ type Config struct {
 	// `sqlite` keeps everything in one file in the data folder and needs nothing
 	// else. For several nodes write a PostgreSQL URL instead, like
 	// `postgres://gatehouse@db.internal/gatehouse?sslmode=verify-full`; the password
-	// may stand in it, in PGPASSWORD or in a pgpass file.
+	// may stand in it, in PGPASSWORD or in a pgpass file. The keywords of libpq
+	// (`host=/run/postgresql dbname=gatehouse`) are understood too.
 	Database Database `yaml:"database"`
 
 	// File with the master key that opens every other key. Keep it outside the data

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -307,6 +308,10 @@ func (d *Database) UnmarshalText(text []byte) error {
 		*d = Database{}
 		return nil
 	}
+	if strings.HasPrefix(string(text), "host=") || strings.HasPrefix(string(text), "dbname=") {
+		d.url = secret.New(string(text)) // the keywords of libpq; the driver says what is wrong with them
+		return nil
+	}
 	u, err := url.Parse(string(text))
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return bad(mend, "is neither sqlite nor a PostgreSQL URL")
@@ -323,8 +328,8 @@ func (d Database) String() string {
 		return "sqlite"
 	}
 	u, err := url.Parse(d.url.Reveal())
-	if err != nil {
-		return secret.Redacted
+	if err != nil || u.Scheme == "" {
+		return hidePassword.ReplaceAllString(d.url.Reveal(), "${1}hidden")
 	}
 	if _, has := u.User.Password(); has {
 		u.User = url.User(u.User.Username())
@@ -339,6 +344,9 @@ func (d Database) String() string {
 	u.RawQuery = query.Encode()
 	return u.String()
 }
+
+// hidePassword finds passwords among libpq's keywords, quoted or not.
+var hidePassword = regexp.MustCompile(`(?i)(pass[a-z]*\s*=\s*)('(?:[^'\\]|\\.)*'?|\S+)`)
 
 // GoString keeps %#v from looking inside.
 func (d Database) GoString() string { return d.String() }

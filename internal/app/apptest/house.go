@@ -1,0 +1,195 @@
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse.dev/gateidentity"
+	"gatehouse.dev/internal/app"
+	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/logging"
+	"gatehouse.dev/internal/sample"
+	"gatehouse.dev/internal/seal"
+)
+
+// Options shape a house. The zero value is one node on SQLite with the routes of
+// the demonstration.
+type Options struct {
+	Database string // "sqlite" or a PostgreSQL URL; empty: sqlite
+	Dir      string // empty: a folder that ends with the test
+	Extra    string // more configuration, as YAML at the top level
+	Routes   string // more routes, as items of the list
+	Drain    time.Duration
+	// DeskHosts are the names the desk answers to; none: any.
+	DeskHosts []string
+}
+
+// House is a running server and what a test needs of it.
+type House struct {
+	Server  *app.Server
+	Gate    string // URL
+	Desk    string // URL
+	Admin   Admin
+	Dir     string
+	Backend string // URL
+	Log     *Log
+
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+const base = `
+data_dir: state
+master_key_file: master.key
+database: %q
+node: %s
+gate: {listen: "127.0.0.1:0"}
+desk: {listen: "127.0.0.1:0", hosts: [%s]}
+ops: {listen: "unix:%s/ops.sock"}
+log: {level: debug}
+shutdown: {drain: %s}
+upstreams:
+  sample: {urls: [%q], health_path: /v2.0/health}
+tenants:
+  default:
+    dialects:
+      ayyeka: {upstream: sample}
+routes:
+  - {name: files, path: /files/, credentials: [bearer, key, basic], roles: [ayyeka/operator], upstream: sample}
+  - {name: echo, path: /echo, websocket: true, credentials: [bearer, key, basic], roles: [ayyeka/operator], upstream: sample}
+%s
+%s
+`
+
+// Start starts a house that ends with the test.
+func Start(t testing.TB, o Options) *House {
+	t.Helper()
+	h := &House{Dir: o.Dir, Log: new(Log), stopped: make(chan error, 1)}
+	if h.Dir == "" {
+		h.Dir = t.TempDir()
+	}
+	if o.Database == "" {
+		o.Database = "sqlite"
+	}
+	if o.Drain == 0 {
+		o.Drain = time.Second
+	}
+	backend, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	h.Backend = "http://" + backend.Addr().String()
+
+	text := fmt.Sprintf(base, o.Database, nodeName(t), strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend, o.Routes, o.Extra)
+	conf, err := config.Parse(filepath.Join(h.Dir, "gatehouse.yaml"), []byte(text), func(string) string { return "" })
+	must(t, err)
+	if _, err := os.Stat(string(conf.MasterKeyFile)); err != nil {
+		_, err := seal.CreateMasters(string(conf.MasterKeyFile))
+		must(t, err)
+	}
+	logger := logging.New(h.Log, logging.JSON, "debug")
+	state, err := app.OpenState(t.Context(), conf, logger)
+	must(t, err)
+	owner, err := app.LetIn(t.Context(), state, "root", "made by a test")
+	must(t, err)
+	h.Server, err = app.New(t.Context(), app.Options{Config: conf, State: state, Logger: logger, Version: "test"})
+	must(t, err)
+	h.Gate, h.Desk = h.Server.GateURL(), h.Server.DeskURL()
+	h.Admin = Admin{URL: h.Server.AdminURL(), Token: owner.Token, Principal: owner.Principal.ID}
+
+	h.serve(t, backend)
+	// The listeners are bound already; they answer once the server serves.
+	res, err := h.OpsClient().Get("http://ops/livez")
+	must(t, err)
+	res.Body.Close()
+	return h
+}
+
+func (h *House) serve(t testing.TB, backend net.Listener) {
+	verifier, err := gateidentity.New(gateidentity.Config{
+		JWKSURL:  h.Gate + "/.well-known/gatehouse-identity.json",
+		Issuer:   h.Server.IdentityIssuer(),
+		Audience: "sample",
+	})
+	must(t, err)
+	srv := &http.Server{Handler: sample.Handler(verifier), ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(backend)
+	t.Cleanup(func() { srv.Close() })
+
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	go func() { h.stopped <- h.Server.Run(ctx) }()
+	t.Cleanup(func() {
+		if err := h.Stop(); err != nil {
+			t.Errorf("stop the server: %v", err)
+		}
+		if t.Failed() && testing.Verbose() {
+			t.Logf("the server's log:\n%s", h.Log)
+		}
+	})
+}
+
+// Stop stops the server and returns what its Run returned. Calling it again
+// returns nil.
+func (h *House) Stop() error {
+	h.stop()
+	err, open := <-h.stopped
+	if open {
+		close(h.stopped)
+	}
+	return err
+}
+
+// OpsClient talks to the ops listener: http://ops/readyz.
+func (h *House) OpsClient() *http.Client { return socketClient(filepath.Join(h.Dir, "ops.sock")) }
+
+// LocalClient talks to the admin API without a key: http://local/api/….
+func (h *House) LocalClient() *http.Client {
+	return socketClient(filepath.Join(h.Dir, "state", "admin.sock"))
+}
+
+func socketClient(path string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+	}}
+}
+
+func nodeName(t testing.TB) string {
+	return strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Log keeps everything the server said, for looking for what should not be there.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
