@@ -35,11 +35,11 @@ func BenchmarkIssue(b *testing.B) {
 			}
 		})
 	})
+	k, err := rsa.GenerateKey(rand.Reader, token.RSABits)
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.Run("raw crypto/rsa", func(b *testing.B) {
-		k, err := rsa.GenerateKey(rand.Reader, token.RSABits)
-		if err != nil {
-			b.Fatal(err)
-		}
 		sum := sha512.Sum384([]byte("x"))
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
