@@ -113,6 +113,7 @@ func (k *core) start(ctx context.Context, c *crew, s *State) error {
 	c.start(
 		task{"the one way in", k.door.Run},
 		task{"the index of what is open", k.live.Run},
+		task{"the master key", func(ctx context.Context) error { s.Keeper.Run(ctx, k.logger); return nil }},
 		task{"the signing keys", func(ctx context.Context) error { k.keys.Run(ctx); return nil }},
 		task{"the refresh families", func(ctx context.Context) error { k.grants.Run(ctx); return nil }},
 		task{"the sweeper", (&sweeper{store: s.Store, logger: k.logger}).run},

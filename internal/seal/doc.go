@@ -18,9 +18,12 @@
 // master key file may hold several keys, one to a line: the first wraps, the
 // others still unwrap, so that a rotation can be interrupted anywhere:
 //
-//  1. put a new line in front ([NewMasterKey]) and restart;
-//  2. [Keeper.Rewrap];
+//  1. put a new line in front ([NewMasterKey]) and restart every node;
+//  2. [Keeper.Run] rewraps and says when it is done;
 //  3. take the old line out.
+//
+// With several nodes, put the new line behind the old one first and restart
+// all, so that every node can unwrap what the first of them wraps.
 //
 // Erasing a person's key ([Keeper.EraseKeys]) makes what was sealed under it
 // unreadable for good, in every table, the audit record and later backups;

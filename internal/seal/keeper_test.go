@@ -2,10 +2,14 @@ package seal_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatehouse.dev/internal/seal"
@@ -331,6 +335,41 @@ func TestRewrap(t *testing.T) {
 	if _, err := f.keeper(t, oldLine).Digester(t.Context()); err == nil {
 		t.Error("the old master key alone still opens")
 	}
+}
+
+// A node that starts with a new line in front of its master key file rewraps
+// by itself, goes on trying while the store is down, and says when it is done.
+func TestRunRewraps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setup(t)
+		oldLine, newLine := seal.NewMasterKey(), seal.NewMasterKey()
+		sealed, err := f.keeper(t, oldLine).Seal(t.Context(), scope, row, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		f.store.down = true
+		go f.keeper(t, newLine, oldLine).Run(ctx, slog.New(slog.NewTextHandler(&log, nil)))
+		synctest.Wait()
+		if out := log.String(); !strings.Contains(out, "keep the other lines") {
+			t.Errorf("while the store is down it says %q", out)
+		}
+		f.store.mu.Lock()
+		f.store.down = false
+		f.store.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if out := log.String(); !strings.Contains(out, "rewrapped=1") {
+			t.Errorf("when done it says %q", out)
+		}
+		if got, err := f.keeper(t, newLine).Open(t.Context(), scope, row, sealed); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("under the new key alone: %q, %v", got, err)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }
 
 func TestRotateLookup(t *testing.T) {

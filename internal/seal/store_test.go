@@ -69,6 +69,9 @@ func (m *memory) EraseSealKeys(_ context.Context, k seal.WrappedKey) error {
 func (m *memory) SealKeysNotUnder(_ context.Context, master, after string, limit int) ([]seal.WrappedKey, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.down {
+		return nil, errDown
+	}
 	var out []seal.WrappedKey
 	for _, w := range m.rows {
 		if w.Master != master && len(w.Box) > 0 && w.ID > after {

@@ -121,7 +121,7 @@ func TestReuseNeverAfterRevocation(t *testing.T) {
 			return change
 		},
 		"signing key": func(t *testing.T, n *node, out token.Issued) int64 {
-			change, err := n.keys.Distrust(t.Context(), n.tenant.ID, out.SigningKey, event("signing-key.distrust"))
+			change, err := n.keys.Distrust(t.Context(), n.tenant.ID, out.SigningKey, event("signing_key.distrust"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -70,7 +70,7 @@ func (k *Keys) makeFirst(ctx context.Context, r keyRow) (*heldKey, error) {
 			}
 			continue
 		}
-		err = k.o.Store.ActivateKey(ctx, next.ID, k.o.Now(), keyEvent(r, "system", "signing-key.activate", next.ID))
+		err = k.o.Store.ActivateKey(ctx, next.ID, k.o.Now(), keyEvent(r, "system", "signing_key.activate", next.ID))
 		if err != nil && !errors.Is(err, ErrKeyState) {
 			return nil, fmt.Errorf("activate signing key: %w", err)
 		}
@@ -88,7 +88,7 @@ func (k *Keys) ensureNext(ctx context.Context, r keyRow, s *keySet, actor string
 	if err != nil {
 		return SigningKey{}, err
 	}
-	row, err = k.o.Store.AddNextKey(ctx, row, keyEvent(r, actor, "signing-key.create", row.ID))
+	row, err = k.o.Store.AddNextKey(ctx, row, keyEvent(r, actor, "signing_key.create", row.ID))
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("store signing key: %w", err)
 	}

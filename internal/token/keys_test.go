@@ -112,7 +112,7 @@ func TestRotationRefusesNoToken(t *testing.T) {
 	}
 
 	// The next key must have been published first.
-	_, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, false, event("signing-key.rotate"))
+	_, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, false, event("signing_key.rotate"))
 	var early *token.NotPublishedError
 	if !errors.As(err, &early) {
 		t.Fatalf("rotate at once: %v, want NotPublishedError", err)
@@ -125,7 +125,7 @@ func TestRotationRefusesNoToken(t *testing.T) {
 	}
 
 	h.pass(11 * time.Minute)
-	active, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, false, event("signing-key.rotate"))
+	active, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, false, event("signing_key.rotate"))
 	if err != nil || active.ID != early.Key.ID || len(active.Private) != 0 {
 		t.Fatalf("rotated to %s, %v; want %s without private half", active.ID, err, early.Key.ID)
 	}
@@ -174,7 +174,7 @@ func TestRotationSeenByOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.pass(2 * time.Second) // not old enough to be looked at again for its age
-	if _, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, true, event("signing-key.rotate")); err != nil {
+	if _, err := n.keys.Rotate(t.Context(), n.tenant.ID, "plain", token.ES256, true, event("signing_key.rotate")); err != nil {
 		t.Fatal(err)
 	}
 	second := n.issue(t, ask(n))
@@ -222,10 +222,10 @@ func TestDistrust(t *testing.T) {
 	n.keys.Maintain(t.Context()) // makes the next one
 	next := n.states(t, "plain")[token.Next][0]
 
-	if _, err := n.keys.Distrust(t.Context(), n.other.ID, bad.SigningKey, event("signing-key.distrust")); !errors.Is(err, token.ErrNotFound) {
+	if _, err := n.keys.Distrust(t.Context(), n.other.ID, bad.SigningKey, event("signing_key.distrust")); !errors.Is(err, token.ErrNotFound) {
 		t.Errorf("under another tenant: %v, want ErrNotFound", err)
 	}
-	change, err := n.keys.Distrust(t.Context(), n.tenant.ID, bad.SigningKey, event("signing-key.distrust"))
+	change, err := n.keys.Distrust(t.Context(), n.tenant.ID, bad.SigningKey, event("signing_key.distrust"))
 	if err != nil || change == 0 {
 		t.Fatalf("change %d, %v", change, err)
 	}
@@ -250,10 +250,10 @@ func TestDistrust(t *testing.T) {
 	if err := n.verify(t, plain(n), good.Token); err != nil {
 		t.Errorf("the next key's token: %v", err)
 	}
-	if _, err := n.keys.Seal(t.Context(), n.tenant.ID, bad.SigningKey, event("signing-key.seal")); err != nil {
+	if _, err := n.keys.Seal(t.Context(), n.tenant.ID, bad.SigningKey, event("signing_key.seal")); err != nil {
 		t.Errorf("seal: %v", err)
 	}
-	if _, err := n.keys.Seal(t.Context(), n.tenant.ID, good.SigningKey, event("signing-key.seal")); !errors.Is(err, token.ErrKeyState) {
+	if _, err := n.keys.Seal(t.Context(), n.tenant.ID, good.SigningKey, event("signing_key.seal")); !errors.Is(err, token.ErrKeyState) {
 		t.Errorf("sealed the active key: %v, want ErrKeyState", err)
 	}
 }

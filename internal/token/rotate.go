@@ -158,7 +158,7 @@ func (k *Keys) maintain(ctx context.Context, tenant string) error {
 			err = k.succession(ctx, s, h, now)
 		case Retiring:
 			if h.over(now, Leeway) {
-				_, err = k.o.Store.SealKey(ctx, h.ID, now, keyEvent(r, "system", "signing-key.seal", h.ID))
+				_, err = k.o.Store.SealKey(ctx, h.ID, now, keyEvent(r, "system", "signing_key.seal", h.ID))
 			}
 		}
 		if err != nil && !errors.Is(err, ErrKeyState) { // then another node was first
@@ -182,5 +182,5 @@ func (k *Keys) succession(ctx context.Context, s *keySet, active *heldKey, now t
 	if now.Before(active.Activated.Add(k.o.RotateEvery)) || now.Before(next.Created.Add(k.o.PublishLead)) {
 		return nil
 	}
-	return k.o.Store.ActivateKey(ctx, next.ID, now, keyEvent(r, "system", "signing-key.rotate", next.ID))
+	return k.o.Store.ActivateKey(ctx, next.ID, now, keyEvent(r, "system", "signing_key.rotate", next.ID))
 }
