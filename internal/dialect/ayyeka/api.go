@@ -9,6 +9,7 @@ import (
 	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/secret"
 )
@@ -32,6 +33,7 @@ func (s *service) call(w http.ResponseWriter, r *http.Request, facts *inbound.Fa
 		if err != nil {
 			return err
 		}
+		logging.From(r.Context()).Caller(id.Principal, id.Credential, string(id.Method))
 		ask := s.question(r, facts)
 		if err := ask(r.Context(), id); err != nil {
 			return err
@@ -43,7 +45,10 @@ func (s *service) call(w http.ResponseWriter, r *http.Request, facts *inbound.Fa
 			if err != nil {
 				return nil, err
 			}
-			return now, ask(ctx, now)
+			if err := ask(ctx, now); err != nil {
+				return nil, err
+			}
+			return now, nil
 		}
 	}
 	s.Upstream.Forward(w, r, pass)

@@ -12,6 +12,7 @@ import (
 	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/token"
 )
@@ -123,22 +124,33 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		internalError.writeAPI(w, "")
 		return
 	}
+	event := logging.From(r.Context())
+	event.Dialect(Name)
 	if r.URL.Path == tokenPath {
+		event.Route(tokenPath)
 		if err := s.token(w, r, facts); err != nil {
 			s.refusal(r.Context(), err, wrongCredentials).writeToken(w, facts.RequestID)
 		}
 		return
 	}
+	event.Route(apiPrefix)
 	if err := s.call(w, r, facts); err != nil {
 		s.refusal(r.Context(), err, badToken).writeAPI(w, facts.RequestID)
 	}
 }
 
-// refusal is what to answer to err; what nobody foresaw is logged.
+// refusal is what to answer to err. Why it really was is for the log, and only
+// what nobody foresaw gets a line of its own there.
 func (s *service) refusal(ctx context.Context, err error, unbelieved *refusal) *refusal {
 	answer := refusalOf(err, unbelieved)
 	if answer == internalError {
 		s.Logger.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("dialect", Name), slog.Any("error", err))
 	}
+	reason := answer.text
+	var verdict *authn.Refusal
+	if errors.As(err, &verdict) {
+		reason = verdict.Reason
+	}
+	logging.From(ctx).Refused(reason)
 	return answer
 }

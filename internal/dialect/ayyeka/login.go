@@ -11,6 +11,7 @@ import (
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/token"
 )
 
@@ -34,6 +35,7 @@ func (s *service) token(w http.ResponseWriter, r *http.Request, facts *inbound.F
 	if err != nil {
 		return err
 	}
+	logging.From(r.Context()).Caller(id.Principal, id.Credential, string(id.Method))
 	issued, err := s.Issuer.Issue(r.Context(), s.request(id))
 	if err != nil {
 		return s.notIssued(r.Context(), id, err)
