@@ -321,6 +321,36 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+// Where a protocol promises 429, refused logins of one source get it in the
+// end, while right ones are let in all the same.
+func TestRation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		_, right := h.pair()
+		right.Rationed = true
+		wrong := right
+		wrong.Secret = secret.New("wrong")
+		for i := range 60 {
+			if _, err := h.Login(t.Context(), wrong); kindOf(err) != authn.Invalid {
+				t.Fatalf("refused login %d: %v, want invalid", i, err)
+			}
+		}
+		_, err := h.Login(t.Context(), wrong)
+		var r *authn.Refusal
+		if !errors.As(err, &r) || r.Kind != authn.Throttled || r.RetryAfter < time.Second {
+			t.Errorf("one too many: %v, want throttled with a wait", err)
+		}
+		if _, err := h.Login(t.Context(), right); err != nil {
+			t.Errorf("the right secret: %v", err)
+		}
+		wrong.Remote = netip.MustParseAddr("2001:db8::1")
+		if _, err := h.Login(t.Context(), wrong); kindOf(err) != authn.Invalid {
+			t.Errorf("another source: %v, want invalid", err)
+		}
+	})
+}
+
 func TestAlternatives(t *testing.T) {
 	t.Parallel()
 	h := build(t)

@@ -21,7 +21,7 @@ func (s *Service) ration(a *Attempt, r *Refusal) *Refusal {
 		return r
 	}
 	k := throttle.RequestKey{Scope: throttle.RefusedLogins, Tenant: a.Tenant.ID, ID: sourceOf(a.Remote)}
-	ok, wait := s.limiter.Allow(s.Now(), k, refusedLogins)
+	ok, wait := s.rations.Allow(s.Now(), k, refusedLogins)
 	if ok {
 		return r
 	}

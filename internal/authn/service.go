@@ -107,6 +107,9 @@ type Options struct {
 type Service struct {
 	Options
 	limiter *throttle.Limiter
+	// rations has a table of its own: sources are chosen by callers, and must
+	// not push known callers out of theirs.
+	rations *throttle.Limiter
 	prints  *remember.Fingerprints
 	known   *remember.Memory[*believed]
 	renewed *remember.Memory[*believed]
@@ -135,6 +138,7 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		Options: o,
 		limiter: throttle.NewLimiter(o.Now(), 1<<15),
+		rations: throttle.NewLimiter(o.Now(), 1<<15),
 		prints:  remember.NewFingerprints(),
 		known:   remember.New[*believed](memory),
 		renewed: remember.New[*believed](memory),

@@ -79,8 +79,8 @@ func (l *Limiter) Allow(now time.Time, k RequestKey, r Rate) (ok bool, retryAfte
 	return true, 0
 }
 
-// digest needs no cryptography: keys are our own identifiers, not chosen by
-// callers, and the seed is random.
+// digest needs no cryptography: keys are our own identifiers or addresses, and
+// the seed is random.
 func (l *Limiter) digest(k RequestKey) digest {
 	h := maphash.Comparable(l.seed, k)
 	return digest{hi: h, lo: h>>32 ^ h<<32}
