@@ -91,8 +91,8 @@ func ParseHash(hash string) (salt [SaltSize]byte, server [NonceSize]byte, err er
 	return [SaltSize]byte(s), [NonceSize]byte(n), nil
 }
 
-// Session encrypts one direction and decrypts the other. It is not safe for
-// concurrent use.
+// Session encrypts one direction and decrypts the other. One goroutine may seal
+// while another one opens, not more.
 type Session struct {
 	in, out         cipher.AEAD
 	received, sent  uint64
