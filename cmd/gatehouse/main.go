@@ -75,6 +75,7 @@ of everything that stays open: taking a right away ends what it opened.`,
 		configCommand(p),
 		versionCommand(p),
 	)
+	root.AddCommand(adminCommands(p)...)
 	return root
 }
 

@@ -117,6 +117,9 @@ func (c *call) target(ctx context.Context, named string) (tenant.Tenant, error) 
 		if err == nil && c.identity != nil && t.ID != c.identity.Tenant && !c.installation() {
 			err = tenant.ErrNotFound
 		}
+		if errors.Is(err, tenant.ErrNotFound) {
+			err = huma.Error404NotFound("there is no such tenant")
+		}
 		return t, err
 	case c.identity != nil:
 		return store.Tenant(ctx, c.identity.Tenant)

@@ -206,3 +206,6 @@ func (in *Installation) Open(t tenant.Tenant, p principal.Principal, credentialI
 	in.t.Cleanup(handle.Close)
 	return handle.ID(), ended
 }
+
+// Context ends with the test.
+func (in *Installation) Context() context.Context { return in.t.Context() }
