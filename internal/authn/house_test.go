@@ -269,7 +269,7 @@ func (c *counting) count() int {
 // house is a Service with everything around it, its log running.
 type house struct {
 	*authn.Service
-	store  *cabinet
+	store  *cabinet // nil on another store
 	tail   *revocation.Tail
 	live   *live.Index
 	jwts   *jwts
@@ -280,8 +280,19 @@ type house struct {
 
 func build(t testing.TB, adjust ...func(*authn.Options)) *house {
 	t.Helper()
+	c := &cabinet{records: make(map[string]*credential.Record), log: revocation.Batch{Incarnation: 1}}
+	h := buildOn(t, c, adjust...)
+	h.store = c
+	return h
+}
+
+// buildOn builds a house on any store.
+func buildOn(t testing.TB, store interface {
+	authn.Store
+	revocation.Store
+}, adjust ...func(*authn.Options)) *house {
+	t.Helper()
 	h := &house{
-		store:  &cabinet{records: make(map[string]*credential.Record), log: revocation.Batch{Incarnation: 1}},
 		live:   live.New(live.Options{}),
 		jwts:   &jwts{known: make(map[string]token.Verified)},
 		diary:  &diary{},
@@ -291,10 +302,10 @@ func build(t testing.TB, adjust ...func(*authn.Options)) *house {
 	if h.digest, err = secret.NewDigester(secret.LookupKey{Version: 1, Key: make([]byte, 32)}); err != nil {
 		t.Fatal(err)
 	}
-	h.tail = revocation.NewTail(revocation.Options{Store: h.store, Node: "one", Conns: h.live})
+	h.tail = revocation.NewTail(revocation.Options{Store: store, Node: "one", Conns: h.live})
 	h.live.Attach(h.tail)
 	o := authn.Options{
-		Store: h.store, Log: h.tail, Passwords: h.hasher, Digests: h.digest, JWTs: h.jwts,
+		Store: store, Log: h.tail, Passwords: h.hasher, Digests: h.digest, JWTs: h.jwts,
 		Policy: rules{}, Audit: h.diary, Live: h.live,
 	}
 	for _, f := range adjust {

@@ -19,3 +19,21 @@ func TestCheckSubject(t *testing.T) {
 		}
 	}
 }
+
+// What is taken for a subject has no empty word and nothing that a bus over the
+// network would read as a wildcard or the end of a line.
+func FuzzCheckSubject(f *testing.F) {
+	for _, s := range []string{"revocation.log", "a..b", "a.*", "a\r\nPUB b 0", ".", strings.Repeat("a.", 100)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if CheckSubject(s) != nil {
+			return
+		}
+		for _, word := range strings.Split(s, ".") {
+			if word == "" || strings.ContainsAny(word, "*> \t\r\n\x00") {
+				t.Errorf("%q is taken for a subject", s)
+			}
+		}
+	})
+}
