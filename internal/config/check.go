@@ -34,6 +34,9 @@ func (k *checker) check() {
 
 func (k *checker) places() {
 	c := k.config
+	if c.Identity.Issuer == "" {
+		k.wrong("identity.issuer", "leave it out for gatehouse", "is empty")
+	}
 	if c.DataDir == "" {
 		k.wrong("data_dir", "name a folder that Gatehouse may write to", "is empty")
 	}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gatehouse.dev/internal/gateway/canonical"
 )
 
 // ownPaths are the gate's own; no route may stand on them.
@@ -60,8 +62,8 @@ func (k *checker) route(field string, r *Route) {
 		k.wrong(field+".rewrite", "end both with a slash, or neither", "and path must both take what is below them, or both not")
 	}
 	for i, part := range r.AllowPath {
-		if !slices.Contains([]string{"%2f", "%5c", "//"}, part) {
-			k.wrong(fmt.Sprintf("%s.allow_path[%d]", field, i), "write %2f, %5c or //", "%q cannot be allowed", part)
+		if _, err := canonical.ParseOddity(part); err != nil {
+			k.wrong(fmt.Sprintf("%s.allow_path[%d]", field, i), "write '%2f', '%5c', '//', ';' or '%25'", "%q cannot be allowed", part)
 		}
 	}
 	if r.WebSocket && len(r.Methods) > 0 && !slices.Equal(r.Methods, []string{"GET"}) {

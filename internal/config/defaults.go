@@ -10,6 +10,7 @@ func Default() *Config {
 		Gate:          Gate{Listen: "127.0.0.1:8080", ProxyHeaders: "x-forwarded"},
 		Desk:          Desk{Listen: "127.0.0.1:8081", ProxyHeaders: "x-forwarded"},
 		Ops:           Ops{Listen: "127.0.0.1:9180"},
+		Identity:      Identity{Issuer: "gatehouse"},
 		Limits: Limits{
 			Header:        64 * KiB,
 			Body:          10 * MiB,

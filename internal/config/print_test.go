@@ -94,6 +94,12 @@ func TestValues(t *testing.T) {
 		{new(Database), "host=db password=hunter2 dbname=g", "host=db password=hidden dbname=g"},
 		{new(Database), `host=db password = 'hun\'t er2' sslpassword=x`, "host=db password = hidden sslpassword=hidden"},
 		{new(CredentialKind), "cookie", ""},
+		{new(Rate), "100/s", "100/s"},
+		{new(Rate), "600/m burst 50", "600/m burst 50"},
+		{new(Rate), "0/s", ""},
+		{new(Rate), "10", ""},
+		{new(Rate), "10/d", ""},
+		{new(Rate), "10/s burst x", ""},
 	} {
 		err := tt.into.UnmarshalText([]byte(tt.text))
 		if tt.want == "" {

@@ -30,6 +30,9 @@ type Config struct {
 	// Health and metrics, for this machine only.
 	Ops Ops `yaml:"ops"`
 
+	// The signed statement that backends get about a caller.
+	Identity Identity `yaml:"identity"`
+
 	// Organisations that share this Gatehouse, by name. Without any there is one,
 	// `default`, which takes every host.
 	Tenants map[string]*Tenant `yaml:"tenants"`
@@ -103,6 +106,12 @@ type Desk struct {
 type Ops struct {
 	// A loopback `host:port` or `unix:/path/to/socket`; `off` for none.
 	Listen Address `yaml:"listen"`
+}
+
+// Identity is the header Gatehouse-Identity.
+type Identity struct {
+	// Who says so: the `iss` that backends expect, the same on every node.
+	Issuer string `yaml:"issuer"`
 }
 
 // TLS names a certificate and its key. Both are read again when they change,
@@ -183,6 +192,9 @@ type Upstream struct {
 	// How long to wait for the first line of the answer; bodies may stream longer.
 	ResponseTimeout Duration `yaml:"response_timeout"`
 
+	// Hand the caller's Host on in place of the address's own.
+	KeepHost bool `yaml:"keep_host"`
+
 	// Connections at once to each address; 0 for no bound.
 	Connections int `yaml:"connections"`
 
@@ -205,7 +217,8 @@ type Route struct {
 	Host Host `yaml:"host"`
 
 	// Path on the gate. With a slash at the end it takes everything below, otherwise
-	// exactly itself. The longest match wins.
+	// exactly itself; a segment like `{site}` takes any one segment. The most specific
+	// match wins.
 	Path string `yaml:"path"`
 
 	// Methods it takes; unset: all.
@@ -243,9 +256,16 @@ type Route struct {
 	// Hand the caller's own credential on to the backend. By default it stays here.
 	PassCredential bool `yaml:"pass_credential"`
 
-	// Encoded or odd path parts that the backend needs and that are refused
-	// otherwise: `%2f`, `%5c`, `//`.
+	// Odd parts of paths that servers read differently, and that are refused unless
+	// this backend needs them: `%2f`, `%5c`, `//`, `;`, `%25`.
 	AllowPath []string `yaml:"allow_path"`
+
+	// Headers that can mislead a backend and are dropped unless this one needs them,
+	// like `X-HTTP-Method-Override`.
+	PassHeaders []string `yaml:"pass_headers"`
+
+	// Requests a caller may make here, like `100/s` or `600/m burst 50`.
+	Limit Rate `yaml:"limit"`
 
 	// Largest request body. Unset: `limits.body`.
 	Body Size `yaml:"body"`
@@ -259,7 +279,8 @@ type Resource struct {
 	// Cedar type, like `Report`.
 	Type string `yaml:"type"`
 
-	// Its id: a text, or `{path}` for what follows the matched path, or `{query.NAME}`.
+	// Its id: a text in which `{path}` stands for what follows the matched path,
+	// `{query.NAME}` for a parameter of the query, and `{NAME}` for a segment of path.
 	ID string `yaml:"id"`
 }
 
@@ -308,6 +329,13 @@ type Limits struct {
 
 	// Connections open at once on the gate; 0 for no bound.
 	Connections int `yaml:"connections"`
+
+	// Requests that one credential may make on this node, like `100/s`. Unset: any
+	// number.
+	PerCredential Rate `yaml:"per_credential"`
+
+	// Requests that all callers of one tenant may make on this node together.
+	PerTenant Rate `yaml:"per_tenant"`
 }
 
 // Throttle slows guessing. It never counts generated keys.
