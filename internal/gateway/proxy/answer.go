@@ -25,14 +25,12 @@ func (x *Exchange) answer(w http.ResponseWriter, r *http.Request, res *http.Resp
 		x.Amend(h)
 	}
 	announced := announce(h, r, res)
-	if now := time.Now(); now.Sub(x.started) > x.Stall/4 {
-		x.armWrite(w, now)
-	}
+	x.guardWrite(w, r, false)
 	w.WriteHeader(res.StatusCode)
 	if res.Body == http.NoBody || r.Method == http.MethodHead {
 		return nil
 	}
-	if err := x.copy(w, res, announced != nil); err != nil {
+	if err := x.copy(w, r, res, announced != nil); err != nil {
 		return err
 	}
 	for name, values := range res.Trailer {
@@ -66,17 +64,35 @@ func announce(h http.Header, r *http.Request, res *http.Response) map[string]boo
 	return announced
 }
 
-// armWrite gives the caller until Stall from now to take what is written. The
-// server has set such a deadline when the request came and sets it again with
-// the next one; see [Exchange.Stall].
-func (x *Exchange) armWrite(w http.ResponseWriter, now time.Time) {
-	x.armed = now
-	http.NewResponseController(w).SetWriteDeadline(now.Add(x.Stall))
+// guardWrite gives the caller until Stall from now to take what is written
+// next. The server has set such a deadline when the request came and sets it
+// again with the next one (see [Exchange.Stall]), so one that is not old is good
+// enough. In HTTP/2 a deadline ends the stream also while nothing is written, so
+// there it stands during the write only. more says that another write follows.
+func (x *Exchange) guardWrite(w http.ResponseWriter, r *http.Request, more bool) (done func()) {
+	now := time.Now()
+	control := http.NewResponseController(w)
+	if r.ProtoMajor != 1 {
+		if !more {
+			return func() {}
+		}
+		control.SetWriteDeadline(now.Add(x.Stall))
+		return func() { control.SetWriteDeadline(time.Time{}) }
+	}
+	last := x.armed
+	if !more {
+		last = x.started
+	}
+	if now.Sub(last) > x.Stall/4 {
+		x.armed = now
+		control.SetWriteDeadline(now.Add(x.Stall))
+	}
+	return func() {}
 }
 
 // copy passes the body on. A body of unknown length is a stream: what has
 // arrived is sent without waiting for more.
-func (x *Exchange) copy(w http.ResponseWriter, res *http.Response, trailers bool) error {
+func (x *Exchange) copy(w http.ResponseWriter, r *http.Request, res *http.Response, trailers bool) error {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
 	stream := res.ContentLength < 0
@@ -89,10 +105,10 @@ func (x *Exchange) copy(w http.ResponseWriter, res *http.Response, trailers bool
 	for {
 		n, readErr := res.Body.Read(buffer[:])
 		if n > 0 {
-			if readErr == nil { // else this is the last, and nearly always the only one
-				if now := time.Now(); now.Sub(x.armed) > x.Stall/4 {
-					x.armWrite(w, now)
-				}
+			done := func() {}
+			// The last piece, nearly always the only one, needs none in HTTP/1.
+			if readErr == nil || r.ProtoMajor != 1 {
+				done = x.guardWrite(w, r, true)
 			}
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return fmt.Errorf("write to the caller: %w", err)
@@ -101,6 +117,9 @@ func (x *Exchange) copy(w http.ResponseWriter, res *http.Response, trailers bool
 				if err := control.Flush(); err != nil {
 					return fmt.Errorf("flush: %w", err)
 				}
+			}
+			if readErr == nil {
+				done()
 			}
 		}
 		if errors.Is(readErr, io.EOF) {
