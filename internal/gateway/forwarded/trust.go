@@ -141,3 +141,12 @@ func Peer(remoteAddr string) netip.Addr {
 	}
 	return ap.Addr().Unmap().WithZone("")
 }
+
+// HostName is a Host header's name without its port, in lower case and without
+// the dot at its end.
+func HostName(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}

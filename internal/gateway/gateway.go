@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/gateway/canonical"
+	"gatehouse.dev/internal/gateway/cors"
+	"gatehouse.dev/internal/gateway/forwarded"
+	"gatehouse.dev/internal/gateway/relay"
+	"gatehouse.dev/internal/identity"
+	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/live"
+	"gatehouse.dev/internal/logging"
+	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/socket"
+	"gatehouse.dev/internal/throttle"
+)
+
+// Door is the one way in; package authn has it.
+type Door interface {
+	Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Allow(ctx context.Context, r policy.Request) error
+	Limit(id *identity.Identity, route string, r throttle.Rate) error
+	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
+	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
+}
+
+// Options are what a Gateway is made of.
+type Options struct {
+	Routes []Route
+	Door   Door
+	Signer Signer
+	Log    Log
+	// Issuer is the iss of statements to backends, from the configuration.
+	Issuer string
+	// House is the id of the tenant under which the keys for statements stand.
+	House string
+	Wheel *socket.Wheel // somebody must Run it
+
+	// Stall is how long a caller may let either direction of an exchange wait,
+	// LongAfter when an exchange counts as a conn; zero means a minute and a
+	// second.
+	Stall     time.Duration
+	LongAfter time.Duration
+	Sockets   relay.Options // their Wheel is the one above
+
+	// AuthProxies may ask forward-auth. They are believed about where their
+	// callers come from, in headers of AuthStyle.
+	AuthProxies forwarded.Trust
+
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Gateway serves the routes of all tenants. It finds the tenant in the inbound
+// facts.
+type Gateway struct {
+	*Forwarder
+	table *table
+	trust forwarded.Trust
+}
+
+// New checks the routes and makes a Gateway.
+func New(o Options) (*Gateway, error) {
+	if o.Door == nil || o.Signer == nil || o.Log == nil || o.Wheel == nil || o.Issuer == "" || o.House == "" {
+		return nil, errors.New("make gateway: a part is missing")
+	}
+	t, err := newTable(o.Routes)
+	if err != nil {
+		return nil, err
+	}
+	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies}, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	facts := inbound.From(r.Context())
+	if facts == nil { // a mistake in the wiring; without a tenant nothing can be decided
+		g.logger.ErrorContext(r.Context(), "gateway: request without inbound facts")
+		reject(w, r, facts, http.StatusInternalServerError, "the request cannot be decided")
+		return
+	}
+	path, query, err := where(r)
+	if err != nil {
+		reject(w, r, facts, http.StatusBadRequest, err.Error())
+		return
+	}
+	method := r.Method
+	asked, preflight := cors.IsPreflight(r)
+	if preflight {
+		method = asked
+	}
+	m, methods, ok := g.table.find(facts.Tenant.Name, facts.Host, path.Escaped, method)
+	switch {
+	case !ok && methods != nil:
+		notAllowed(w, r, facts, methods)
+		return
+	case !ok || !facts.Tenant.Enabled:
+		reject(w, r, facts, http.StatusNotFound, "there is nothing here")
+		return
+	case path.Odd&^m.Allow != 0:
+		reject(w, r, facts, http.StatusBadRequest, "the path has "+(path.Odd&^m.Allow).String()+", which can be read in two ways")
+		return
+	}
+	event := logging.From(r.Context())
+	event.Route(m.Name)
+	event.Path(path.Escaped)
+	if preflight && m.origins != nil {
+		m.origins.Preflight(w, r, m.preflightMethods(asked))
+		return
+	}
+	if m.origins != nil { // refusals can be read by the page, too
+		m.origins.Amend(w.Header(), r.Header.Get("Origin"))
+	}
+	g.pass(w, r, &call{match: m, facts: facts, path: path, query: query})
+}
+
+func (m *match) preflightMethods(asked string) []string {
+	if len(m.methods) == 0 {
+		return []string{asked}
+	}
+	return m.methods
+}
+
+// where reads the request's path and query.
+func where(r *http.Request) (canonical.Path, string, error) {
+	path, err := canonical.Parse(r.URL.EscapedPath())
+	if err != nil {
+		return canonical.Path{}, "", err
+	}
+	query, err := canonical.ParseQuery(r.URL.RawQuery)
+	return path, query, err
+}
+
+// call is one request on its way.
+type call struct {
+	match
+	facts *inbound.Facts
+	path  canonical.Path
+	query string
+}
+
+// pass lets the caller in, or not, and the request through.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call) {
+	if c.WebSocket {
+		g.serveSocket(w, r, c)
+		return
+	}
+	id, err := g.admit(r, c, g.door.Check)
+	if err != nil {
+		c.refuse(w, r, c.facts, err)
+		return
+	}
+	query := c.query
+	if c.KeyQuery != "" && !c.PassCredential {
+		query = canonical.Without(query, c.KeyQuery)
+	}
+	to, err := c.forwarded(c.path, c.rest)
+	if err != nil {
+		reject(w, r, c.facts, http.StatusBadRequest, err.Error())
+		return
+	}
+	g.carry(w, r, &carriage{
+		facts: c.facts, route: c.Name, upstream: c.Upstream, rules: &c.rules,
+		path: to, query: query, maxBody: c.MaxBody,
+		id: id, recheck: g.recheck(r.Method, c, id), amend: c.amend(r),
+	})
+}
+
+// amend returns what the route has to say about the answer's headers.
+func (c *call) amend(r *http.Request) func(http.Header) {
+	if c.origins == nil {
+		return nil
+	}
+	origin := r.Header.Get("Origin")
+	return func(h http.Header) { c.origins.Amend(h, origin) }
+}
+
+// admit finds out who calls and whether they may. It returns nil for a route
+// that asks nobody.
+func (g *Gateway) admit(
+	r *http.Request, c *call, believe func(context.Context, authn.Attempt) (*identity.Identity, error),
+) (*identity.Identity, error) {
+	if c.accepts.none {
+		return nil, nil
+	}
+	a, refusal := c.attempt(r, c.query, c.facts)
+	if refusal != nil {
+		return nil, refusal
+	}
+	id, err := believe(r.Context(), a)
+	if err != nil {
+		return nil, err
+	}
+	logging.From(r.Context()).Caller(id.Principal, id.Credential, string(id.Method))
+	if err := g.allow(r.Context(), r.Method, c, id); err != nil {
+		return nil, err
+	}
+	if c.Limit.Limited() {
+		if err := g.door.Limit(id, c.Name, c.Limit); err != nil {
+			return nil, err
+		}
+	}
+	return id, nil
+}
+
+// allow asks policy about one call.
+func (g *Gateway) allow(ctx context.Context, method string, c *call, id *identity.Identity) error {
+	resource, err := c.policyResource(c.query)
+	if err != nil {
+		return malformedRequest(err)
+	}
+	return g.door.Allow(ctx, policy.Request{Identity: id, Action: c.action(method), Resource: resource, Source: c.facts.Remote})
+}
+
+// malformedRequest denies what policy cannot be asked about.
+func malformedRequest(err error) error {
+	return &authn.Refusal{Kind: authn.Denied, Reason: "no resource to decide about", Err: err}
+}
+
+// recheck returns the question that is asked again while the call lasts. It
+// keeps no secret.
+func (g *Gateway) recheck(method string, c *call, id *identity.Identity) func(context.Context) (*identity.Identity, error) {
+	if id == nil {
+		return nil
+	}
+	return func(ctx context.Context) (*identity.Identity, error) {
+		now, err := g.door.Renew(ctx, id, c.facts.Remote)
+		if err != nil {
+			return nil, err
+		}
+		if err := g.allow(ctx, method, c, now); err != nil {
+			return nil, err
+		}
+		return now, nil
+	}
+}
