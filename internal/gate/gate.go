@@ -1,0 +1,160 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/gateway"
+	"gatehouse.dev/internal/gateway/forwarded"
+	"gatehouse.dev/internal/gateway/problem"
+	"gatehouse.dev/internal/id"
+	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/logging"
+	"gatehouse.dev/internal/tenant"
+)
+
+// writeTime is how long a caller may take to read an answer of a few bytes;
+// streams move the deadline as they go.
+const writeTime = time.Minute
+
+// Tenant is one tenant at the gate.
+type Tenant struct {
+	Tenant   tenant.Tenant
+	Hosts    []string // lower case; empty: all, where no tenant has any
+	Dialects []dialect.Dialect
+}
+
+// Options are what a Gate is made of.
+type Options struct {
+	Tenants []Tenant
+	Routes  []gateway.Route // those that Gateway was made of
+	Gateway *gateway.Gateway
+	Trust   forwarded.Trust
+	Keys    Keys
+	House   string // id of the tenant under which the keys for identities stand
+	Store   TenantStore
+	Log     Log
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// Gate is the root handler of the listener for callers.
+type Gate struct {
+	o           Options
+	hosts       map[string]*house
+	any         *house // nil where tenants have hosts
+	forwardAuth http.Handler
+}
+
+// house is what stands on the hosts of one tenant.
+type house struct {
+	resident *resident
+	owners   owners
+}
+
+// New checks that every path has one owner.
+func New(o Options) (*Gate, error) {
+	if o.Gateway == nil || o.Keys == nil || o.Store == nil || o.Log == nil || len(o.Tenants) == 0 {
+		return nil, errors.New("make gate: a part is missing")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	g := &Gate{o: o, hosts: make(map[string]*house)}
+	g.forwardAuth = o.Gateway.ForwardAuth(g)
+	for _, t := range o.Tenants {
+		w, err := g.ownersOf(t, o.Routes)
+		if err != nil {
+			return nil, err
+		}
+		h := &house{newResident(&o, t.Tenant), w}
+		for _, name := range t.Hosts {
+			if g.hosts[name] != nil {
+				return nil, fmt.Errorf("host %s belongs to two tenants", name)
+			}
+			g.hosts[name] = h
+		}
+		if len(t.Hosts) == 0 && (g.any == nil || t.Tenant.Name == tenant.Default) {
+			g.any = h
+		}
+	}
+	if len(g.hosts) > 0 {
+		g.any = nil
+	}
+	return g, nil
+}
+
+// houseOf returns whose host it is, or nil.
+func (g *Gate) houseOf(host string) *house {
+	if g.any != nil {
+		return g.any
+	}
+	return g.hosts[host]
+}
+
+// TenantOf implements gateway.Hosts.
+func (g *Gate) TenantOf(r *http.Request, host string) (tenant.Tenant, bool) {
+	h := g.houseOf(host)
+	if h == nil {
+		return tenant.Tenant{}, false
+	}
+	return h.resident.get(r.Context()), true
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 { // in HTTP/2 a deadline ends the stream even while nothing is written
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+	}
+	requestID := logging.From(r.Context()).RequestID()
+	if requestID == "" {
+		requestID = id.New("req")
+	}
+	from, err := g.o.Trust.Origin(r)
+	if err != nil {
+		logging.From(r.Context()).Refused(err.Error())
+		problem.Write(w, http.StatusBadRequest, err.Error(), requestID)
+		return
+	}
+	host := forwarded.HostName(from.Host)
+	h := g.houseOf(host)
+	if h == nil && g.o.Gateway.MayAsk(from.Peer) && r.URL.Path == PathForwardAuth {
+		// A proxy may ask for us by another name than its callers; whose
+		// request it is stands in its headers.
+		g.askedByProxy(w, r, from, requestID)
+		return
+	}
+	if h == nil {
+		logging.From(r.Context()).Door("", from.Remote)
+		logging.From(r.Context()).Refused("unknown host")
+		problem.Write(w, http.StatusMisdirectedRequest, "this host is not served here", requestID)
+		return
+	}
+	facts := &inbound.Facts{
+		Tenant: h.resident.get(r.Context()), Remote: from.Remote, Peer: from.Peer,
+		Scheme: from.Scheme, Host: host, RequestID: requestID,
+	}
+	logging.From(r.Context()).Door(facts.Tenant.Name, facts.Remote)
+	r = r.WithContext(inbound.With(r.Context(), facts))
+	if o, ok := h.owners.ownerOf(r); ok {
+		if o.dialect {
+			logging.From(r.Context()).Dialect(o.name[len("dialect "):])
+		}
+		o.handler.ServeHTTP(w, r)
+		return
+	}
+	g.o.Gateway.ServeHTTP(w, r)
+}
+
+func (g *Gate) askedByProxy(w http.ResponseWriter, r *http.Request, from forwarded.Origin, requestID string) {
+	facts := &inbound.Facts{Remote: from.Remote, Peer: from.Peer, Scheme: from.Scheme, RequestID: requestID}
+	logging.From(r.Context()).Door("", facts.Remote)
+	g.forwardAuth.ServeHTTP(w, r.WithContext(inbound.With(r.Context(), facts)))
+}
