@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -199,7 +198,7 @@ func TestBadLines(t *testing.T) {
 	pair := func(more string) string {
 		return `{"kind":"key_pair","name":"n","key":"k","secret":"` + marked + `"` + more + `}`
 	}
-	for line, want := range map[string]string{
+	cases := map[string]string{
 		`{`:                       "not a JSON object",
 		`[]`:                      "not a JSON object",
 		marked:                    "not a JSON object",
@@ -238,19 +237,28 @@ func TestBadLines(t *testing.T) {
 		`{"kind":"password","name":"n","key":"k","secret":"x"}`:                                                        "key is not for passwords",
 		`{"kind":"password","name":"n","hash":"$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}`: "argon2id m is outside",
 		`{"kind":"password","name":"n","secret":"` + strings.Repeat("x", 70_000) + `"}`:                                "longer than",
-	} {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			f := setup(t)
-			good := `{"kind":"api_key","name":"n","secret":"good-key-1234567"}`
-			report := f.run(t, importer.JSONLines, good+"\n"+line+"\n"+strings.ReplaceAll(good, "1234567", "7654321")+"\n")
-			if report.Imported != 2 || len(report.Bad) != 1 || report.Bad[0].Line != 2 {
-				t.Fatalf("report = %+v, want the second of three lines to be bad", report)
-			}
-			if r := report.Bad[0].Reason; !strings.Contains(r, want) || strings.Contains(r, "CANARY") {
-				t.Errorf("reason = %q, want %q", r, want)
-			}
-		})
+	}
+	f := setup(t)
+	var input strings.Builder
+	want := map[int]string{}
+	n := 0
+	for line, reason := range cases { // each between two good ones
+		n += 2
+		want[n] = reason
+		fmt.Fprintf(&input, `{"kind":"api_key","name":"n","secret":"good-key-number-%d"}`+"\n%s\n", n, line)
+	}
+	report := f.run(t, importer.JSONLines, input.String())
+	if report.Imported != len(cases) {
+		t.Errorf("imported %d of %d good lines", report.Imported, len(cases))
+	}
+	for _, b := range report.Bad {
+		if w := want[b.Line]; w == "" || !strings.Contains(b.Reason, w) || strings.Contains(b.Reason, "CANARY") {
+			t.Errorf("line %d: reason %q, want %q", b.Line, b.Reason, w)
+		}
+		delete(want, b.Line)
+	}
+	for line, reason := range want {
+		t.Errorf("line %d was taken, want %q", line, reason)
 	}
 }
 
@@ -364,12 +372,13 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestTenThousand is the size that people bring along.
-func TestTenThousand(t *testing.T) {
+// TestMany mixes what people bring along.
+func TestMany(t *testing.T) {
 	t.Parallel()
+	const many = 1500
 	f := setup(t)
 	var input strings.Builder
-	for i := range 10_000 {
+	for i := range many {
 		switch i % 3 {
 		case 0:
 			fmt.Fprintf(&input, `{"kind":"key_pair","dialect":"ayyeka","name":"client %d","key":"K%d","secret":"secret-number-%d"}`+"\n", i, i, i)
@@ -379,12 +388,10 @@ func TestTenThousand(t *testing.T) {
 			fmt.Fprintf(&input, `{"kind":"password","name":"user %d","hash":"%s"}`+"\n", i, bcryptHash)
 		}
 	}
-	begin := time.Now()
-	if r := f.run(t, importer.JSONLines, input.String()); r.Imported != 10_000 {
+	if r := f.run(t, importer.JSONLines, input.String()); r.Imported != many {
 		t.Fatalf("imported %d, bad %d, existed %d", r.Imported, len(r.Bad), len(r.Existed))
 	}
-	t.Logf("10000 lines in %s", time.Since(begin).Round(time.Millisecond))
-	for i := 0; i < 10_000; i += 997 {
+	for i := 0; i < many; i += 97 {
 		var err error
 		var rec credential.Record
 		switch i % 3 {
