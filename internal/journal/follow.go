@@ -12,6 +12,7 @@ import (
 const (
 	followEvery = time.Second
 	followBatch = 1000
+	markEvery   = time.Minute
 )
 
 // Source is where a follower reads the revocation log.
@@ -23,10 +24,13 @@ type Source interface {
 // journal ended, also after a crash: the tail of the log starts at its head
 // then, and would leave out what was revoked in between.
 type Follower struct {
-	Journal *Journal
-	Source  Source
-	Log     *slog.Logger
-	Wake    <-chan struct{} // optional: a revocation was applied here
+	Journal      *Journal
+	Source       Source
+	Installation string // whose log it is: the id of its first tenant
+	Log          *slog.Logger
+	Wake         <-chan struct{} // optional: a revocation was applied here
+
+	marked time.Time
 }
 
 // Run follows until ctx ends, and then copies what is left. Errors are logged
@@ -62,14 +66,24 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read revocations for the journal: %w", err)
 		}
-		if len(b.Entries) == 0 {
-			return nil
-		}
 		if err := f.Journal.AppendRevocations(b.Incarnation, b.Entries); err != nil {
 			return err
 		}
 		if len(b.Entries) < followBatch {
-			return nil
+			return f.mark(b)
 		}
 	}
+}
+
+// mark notes each minute that nothing is missing up to here.
+func (f *Follower) mark(b revocation.Batch) error {
+	now := time.Now()
+	if now.Sub(f.marked) < markEvery {
+		return nil
+	}
+	err := f.Journal.AppendMark(Mark{Installation: f.Installation, Incarnation: b.Incarnation, N: b.Head, At: now.UnixMicro()})
+	if err == nil {
+		f.marked = now
+	}
+	return err
 }

@@ -171,6 +171,17 @@ func (j *Journal) AppendHead(h audit.Head) error {
 	return j.append(b)
 }
 
+// AppendMark writes a mark, and returns when it is on the disk.
+func (j *Journal) AppendMark(m Mark) error {
+	b, err := encodeMark(m)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.append(b)
+}
+
 // Last is the position of the last revocation written, now or in an earlier
 // life.
 func (j *Journal) Last() revocation.Position {

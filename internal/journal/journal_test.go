@@ -252,7 +252,9 @@ func TestFollower(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() {
-				done <- (&journal.Follower{Journal: j, Source: l, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
+				done <- (&journal.Follower{
+					Journal: j, Source: l, Installation: "ten_a", Log: slog.New(slog.DiscardHandler),
+				}).Run(ctx)
 			}()
 			f()
 			stop()
@@ -276,5 +278,15 @@ func TestFollower(t *testing.T) {
 	})
 	if ns, _ := read(t, dir); !cmp.Equal(ns, upTo(2503)) {
 		t.Errorf("%d entries, want 2503 without gap or repeat", len(ns))
+	}
+	var marks []int64
+	journal.Read(dir, func(r journal.Record) error {
+		if r.Mark != nil && r.Mark.Installation == "ten_a" && r.Mark.Incarnation == 1 {
+			marks = append(marks, r.Mark.N)
+		}
+		return nil
+	})
+	if !cmp.Equal(marks, []int64{2500, 2502}) {
+		t.Errorf("marks = %v, want one at the start of each run", marks)
 	}
 }

@@ -26,12 +26,23 @@ const (
 const (
 	kindRevocation byte = 1
 	kindHead       byte = 2
+	kindMark       byte = 3
 )
 
-// Record is one entry of the journal: a revocation or an audit head.
+// Record is one entry of the journal; one of its members is set.
 type Record struct {
 	Revocation *Revocation
 	Head       *audit.Head
+	Mark       *Mark
+}
+
+// Mark says that at that time the journal had everything up to a place. Without
+// marks, a journal that ends early would look like a time without revocations.
+type Mark struct {
+	Installation string `json:"installation"` // whose log it is
+	Incarnation  int64  `json:"incarnation"`
+	N            int64  `json:"n"`
+	At           int64  `json:"at"` // Unix microseconds
 }
 
 // Revocation is an entry of the revocation log with its incarnation.
@@ -84,6 +95,8 @@ func encodeRevocation(r Revocation) ([]byte, error) {
 func encodeHead(h audit.Head) ([]byte, error) {
 	return frame(kindHead, wireHead{h.Seq, h.Hash, h.At.UnixMicro(), h.Node, h.Key, h.Signature})
 }
+
+func encodeMark(m Mark) ([]byte, error) { return frame(kindMark, m) }
 
 func frame(kind byte, v any) ([]byte, error) {
 	body, err := json.Marshal(v)
@@ -165,6 +178,12 @@ func decode(kind byte, body []byte) (*Record, error) {
 			Link: audit.Link{Seq: w.Seq, Hash: w.Hash}, At: time.UnixMicro(w.At).UTC(),
 			Node: w.Node, Key: w.Key, Signature: w.Signature,
 		}}, nil
+	case kindMark:
+		var m Mark
+		if err := json.Unmarshal(body, &m); err != nil {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		return &Record{Mark: &m}, nil
 	}
 	return nil, nil
 }

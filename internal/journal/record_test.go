@@ -28,8 +28,13 @@ func FuzzReadFrame(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	m, err := encodeMark(Mark{Installation: "ten_a", Incarnation: 1, N: 7, At: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(r)
 	f.Add(h)
+	f.Add(m)
 	f.Add(append(r, h...))
 	f.Add(h[:len(h)-1])
 	f.Add([]byte("\xff\xff\xff\xff\x00\x00\x00\x00\x01"))
@@ -50,9 +55,12 @@ func FuzzReadFrame(f *testing.F) {
 				continue
 			}
 			var again []byte
-			if rec.Head != nil {
+			switch {
+			case rec.Head != nil:
 				again, err = encodeHead(*rec.Head)
-			} else {
+			case rec.Mark != nil:
+				again, err = encodeMark(*rec.Mark)
+			default:
 				again, err = encodeRevocation(*rec.Revocation)
 			}
 			if err != nil {

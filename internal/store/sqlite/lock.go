@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,10 @@ import (
 
 // ErrLocked says that another process serves the data folder.
 var ErrLocked = errors.New("data folder is in use")
+
+// Lock keeps others from the data folder until it is closed: for who replaces
+// the database. [Open] takes it by itself.
+func Lock(dir string) (io.Closer, error) { return lockFolder(dir) }
 
 // lockFolder takes the lock of a data folder. The kernel lets go of it when the
 // process ends, however it ends; the file stays, and the number in it is only
