@@ -17,6 +17,7 @@ const (
 // Actions of the record about itself.
 const (
 	ActionTrim    = "audit.trim"    // Detail: seq, hash of the last row removed
+	ActionRestore = "restore"       // Detail: chain_cut_at, where rows after that place were lost
 	ActionDropped = "audit.dropped" // Count rows could not be kept
 )
 

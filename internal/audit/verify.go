@@ -34,6 +34,17 @@ type Report struct {
 	Heads       int // signed heads that the chain was compared with
 	Unsealed    int // rows not chained yet
 	Findings    []Finding
+	// Restores are those after which the chain went on from an earlier place:
+	// heads signed over what they took away prove nothing any more. Whoever
+	// reads this should know of each.
+	Restores []Restored
+}
+
+// Restored is a restore from a backup that cost rows.
+type Restored struct {
+	At    time.Time
+	Event string // id of the row that says so
+	Cut   int64  // the last place that was in the backup
 }
 
 // OK reports whether nothing is wrong.
@@ -69,7 +80,7 @@ func Verify(ctx context.Context, store Store, signer Signer, known []Head) (Repo
 	}
 	v.report.Unsealed = len(unsealed)
 	for _, r := range unsealed {
-		v.noteTrim(r.Event)
+		v.note(r.Event)
 	}
 	v.end()
 	return v.report, nil
@@ -94,6 +105,13 @@ type verifier struct {
 	searches int   // for moved rows; bounded, each costs a window of hashes
 	shift    int64 // places by which signed rows stand too early
 	agreed   int64 // the last place at which a head agreed
+	missed   []missed
+}
+
+// missed is a head that the chain does not pass through.
+type missed struct {
+	head   Head
+	agreed int64
 }
 
 func (v *verifier) find(k Kind, seq int64, event, format string, args ...any) {

@@ -175,3 +175,31 @@ func TestVerifyTrimmed(t *testing.T) {
 		t.Error("a beginning removed without a row that says so was not found")
 	}
 }
+
+// A restore that costs rows leaves heads elsewhere that prove nothing any more.
+// It is told, and excuses only heads from before it and beyond the cut.
+func TestVerifyRestored(t *testing.T) {
+	t.Parallel()
+	m, signer := chained(t, 10)
+	kept := slices.Clone(m.heads)
+	m.heads, m.rows = nil, m.rows[:6] // the backup
+	m.AppendEvents(t.Context(), []audit.Event{{
+		ID: "aud_r", At: day(2), Action: audit.ActionRestore, Detail: map[string]string{"chain_cut_at": "6"},
+	}})
+	for i := range 8 {
+		m.AppendEvents(t.Context(), []audit.Event{{ID: fmt.Sprintf("aud_n%d", i), Action: "login"}})
+	}
+	seal(t, m, signer, day(3))
+	r := verify(t, m, signer, kept...)
+	if !r.OK() || len(r.Restores) != 1 || r.Restores[0].Cut != 6 {
+		t.Errorf("report = %+v", r)
+	}
+	m.rows[2].Actor = "usr_b"
+	if got := kinds(verify(t, m, signer, kept...)); !slices.Equal(got, []string{"altered 3 aud_3"}) {
+		t.Errorf("findings = %q", got)
+	}
+	m.rows = slices.Delete(m.rows, 6, 7) // the row about the restore
+	if verify(t, m, signer, kept...).OK() {
+		t.Error("heads were excused without a restore")
+	}
+}

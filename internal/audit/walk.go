@@ -132,14 +132,31 @@ func (v *verifier) believe(r Row) {
 	}
 	v.report.Rows++
 	v.report.Last = v.prev
-	v.noteTrim(r.Event)
+	v.note(r.Event)
 	v.compare()
 }
 
-func (v *verifier) noteTrim(e Event) {
-	if e.Action == ActionTrim && e.Detail["seq"] == strconv.FormatInt(v.start, 10) {
-		v.trimmed = true
+// note takes down what a row says about the chain itself.
+func (v *verifier) note(e Event) {
+	switch e.Action {
+	case ActionTrim:
+		v.trimmed = v.trimmed || e.Detail["seq"] == strconv.FormatInt(v.start, 10)
+	case ActionRestore:
+		if cut, err := strconv.ParseInt(e.Detail["chain_cut_at"], 10, 64); err == nil {
+			v.report.Restores = append(v.report.Restores, Restored{At: e.At, Event: e.ID, Cut: cut})
+		}
 	}
+}
+
+// lost reports whether a restore from a backup has taken the rows away that a
+// head was signed over.
+func (v *verifier) lost(h Head) bool {
+	for _, r := range v.report.Restores {
+		if h.Seq > r.Cut && h.At.Before(r.At) {
+			return true
+		}
+	}
+	return false
 }
 
 // compare holds the last place against the heads.
@@ -155,8 +172,7 @@ func (v *verifier) compare() {
 	}
 	for _, h := range v.heads[at] {
 		if !v.met[string(h.Hash)] {
-			v.find(Departed, at, "", "the chain does not pass through the head signed at %s: it was rewritten after place %d",
-				h.At.UTC().Format(time.DateTime), v.agreed)
+			v.missed = append(v.missed, missed{h, v.agreed})
 		}
 	}
 }
@@ -166,10 +182,16 @@ func (v *verifier) end() {
 	for _, r := range v.strays {
 		v.find(Added, r.Seq, r.ID, "row %s was added at place %d", r.ID, r.Seq)
 	}
+	for _, m := range v.missed { // only now all restores are known
+		if !v.lost(m.head) {
+			v.find(Departed, m.head.Seq, "", "the chain does not pass through the head signed at %s: it was rewritten after place %d",
+				m.head.At.UTC().Format(time.DateTime), m.agreed)
+		}
+	}
 	var last int64
 	for seq, heads := range v.heads {
 		for _, h := range heads {
-			if !v.met[string(h.Hash)] {
+			if !v.met[string(h.Hash)] && !v.lost(h) {
 				last = max(last, seq)
 			}
 		}

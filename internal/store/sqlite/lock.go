@@ -15,7 +15,13 @@ var ErrLocked = errors.New("data folder is in use")
 
 // Lock keeps others from the data folder until it is closed: for who replaces
 // the database. [Open] takes it by itself.
-func Lock(dir string) (io.Closer, error) { return lockFolder(dir) }
+func Lock(dir string) (io.Closer, error) {
+	f, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // lockFolder takes the lock of a data folder. The kernel lets go of it when the
 // process ends, however it ends; the file stays, and the number in it is only
