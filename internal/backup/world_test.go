@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -68,6 +69,7 @@ type world struct {
 	masters    *seal.Masters
 	journalDir string
 	home       tenant.Tenant
+	other      tenant.Tenant // disabled later
 	who        map[string]principal.Principal
 	cred       map[string]credential.Credential
 	sec        map[string]credential.Secret
@@ -97,6 +99,9 @@ func build(t *testing.T, p place) *world {
 		t.Fatal(err)
 	}
 	if w.home, err = w.store.EnsureTenant(t.Context(), "default", event("tenant.create")); err != nil {
+		t.Fatal(err)
+	}
+	if w.other, err = w.store.EnsureTenant(t.Context(), "other", event("tenant.create")); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range names {
@@ -146,12 +151,7 @@ func (w *world) add(name string) {
 
 func (w *world) addTokens() {
 	ctx := w.t.Context()
-	var err error
-	w.key, err = w.store.AddNextKey(ctx, token.SigningKey{
-		ID: id.New("key"), Tenant: w.home.ID, Use: "ayyeka", Alg: token.RS384, State: token.Next,
-		Public: []byte("public"), Private: []byte("sealed"), Life: time.Hour, Created: time.Now(),
-	}, event("key.add"))
-	w.must(err)
+	w.key = w.addNextKey()
 	w.must(w.store.ActivateKey(ctx, w.key.ID, time.Now(), event("key.activate")))
 	owner := w.who["ends grant"].ID
 	w.opaque = token.Opaque{
@@ -163,6 +163,35 @@ func (w *world) addTokens() {
 	w.must(w.store.CreateGrant(ctx, w.family, grant.Refresh{
 		Digest: []byte("refresh 1"), Grant: w.family.ID, Generation: 1, Salt: []byte("salt"), Issued: time.Now(), Expires: time.Now().Add(time.Hour),
 	}, event("grant.create")))
+}
+
+func (w *world) addNextKey() token.SigningKey {
+	w.t.Helper()
+	k, err := w.store.AddNextKey(w.t.Context(), token.SigningKey{
+		ID: id.New("key"), Tenant: w.home.ID, Use: "ayyeka", Alg: token.RS384, State: token.Next,
+		Public: []byte("public"), Private: []byte("sealed"), Life: time.Hour, Created: time.Now(),
+	}, event("key.add"))
+	w.must(err)
+	return k
+}
+
+func stateOf(keys []token.SigningKey, id string) token.State {
+	for _, k := range keys {
+		if k.ID == id {
+			return k.State
+		}
+	}
+	return ""
+}
+
+// raw runs a statement on the SQLite file, past the store.
+func (w *world) raw(query string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", w.place.(backup.SQLite).Path)
+	w.must(err)
+	defer db.Close()
+	_, err = db.Exec(query)
+	w.must(err)
 }
 
 // seal lets the sealer and the journal's follower catch up, as they do within a
@@ -193,6 +222,7 @@ func (w *world) backUp() {
 func (w *world) revokeAll() {
 	w.t.Helper()
 	ctx := w.t.Context()
+	w.took(w.store.DisableTenant(ctx, w.other.ID, event("a")))
 	w.took(w.store.DisablePrincipal(ctx, w.who["disabled"].ID, event("a")))
 	w.took(w.store.DeletePrincipal(ctx, w.who["deleted"].ID, event("a")))
 	w.took(w.store.RemoveRole(ctx, w.who["loses role"].ID, "ayyeka/operator", event("a")))
@@ -263,8 +293,11 @@ func (w *world) checkRevoked() {
 	if record("disabled").Principal.Enabled {
 		w.t.Error("the disabled principal is enabled")
 	}
-	if r, err := w.store.RecordByCredential(ctx, w.cred["deleted"].ID); err == nil && r.Principal.Enabled {
+	if p, err := w.store.Principal(ctx, w.who["deleted"].ID); err == nil && p.Enabled {
 		w.t.Error("the deleted principal is enabled")
+	}
+	if other, err := w.store.TenantByName(ctx, "other"); err != nil || other.Enabled {
+		w.t.Errorf("the disabled tenant is %+v, %v", other, err)
 	}
 	if r := record("loses role"); len(r.Principal.Roles) != 0 {
 		w.t.Errorf("roles = %v", r.Principal.Roles)
@@ -296,7 +329,7 @@ func (w *world) checkTokensRevoked() {
 	w.t.Helper()
 	ctx := w.t.Context()
 	keys, err := w.store.SigningKeys(ctx, w.home.ID)
-	if err != nil || len(keys) != 1 || keys[0].State != token.Distrusted {
+	if err != nil || stateOf(keys, w.key.ID) != token.Distrusted {
 		w.t.Errorf("signing keys = %+v, %v", keys, err)
 	}
 	if revoked, err := w.store.TokenRevoked(ctx, "abcd"); !revoked || err != nil {
