@@ -20,6 +20,7 @@ import (
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/credential"
 	"gatehouse.dev/internal/fair"
+	"gatehouse.dev/internal/id"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/password"
@@ -89,8 +90,11 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 			Store: in.Store, Digester: digester, Hasher: password.NewHasher(password.Options{}), Scribe: scribe,
 		},
 		Rules: in.Engine, Policies: in.Store,
-		Keys:    in.Signing,
-		JWTs:    &token.Verifier{Keys: in.Signing, Revoked: in.Store, Turns: fair.NewQueue(2, 20)},
+		Keys: in.Signing,
+		JWTs: &token.Verifier{
+			Keys: in.Signing, Revoked: in.Store, Turns: fair.NewQueue(2, 20),
+			Profiles: func(t tenant.Tenant) []*token.Profile { return []*token.Profile{accessOf(t)} },
+		},
 		Opaques: opaques, Tokens: in.Store,
 		Conns: in.Index, Changes: in.Tail, Revocations: in.Store,
 		Audit: in.Store, Signer: keeper, Scribe: scribe,
@@ -174,6 +178,31 @@ func (in *Installation) Admin(t tenant.Tenant, name string, roles ...string) sec
 		roles = []string{principal.AdminRole}
 	}
 	return in.Key(in.User(t, name, roles...)).Text
+}
+
+// issuer of the tokens of tests.
+const issuer = "https://gate.example"
+
+func accessOf(t tenant.Tenant) *token.Profile {
+	return token.AccessProfile(t.ID, issuer, issuer, time.Hour)
+}
+
+// JWT issues an access token that rests on a credential.
+func (in *Installation) JWT(t tenant.Tenant, c credential.Issued) secret.Text {
+	in.t.Helper()
+	i := &token.Issuer{Keys: in.Signing, Revoked: in.Store, Log: in.Tail}
+	out, err := i.Issue(in.t.Context(), token.Request{
+		Ask:     token.Ask{Tenant: t.ID, Profile: "access", Client: c.Credential.Principal, Secret: c.Secret.ID},
+		Profile: accessOf(t),
+		Claims: func(issued, expires time.Time) []token.Claim {
+			return token.AccessClaims(issuer, issuer, token.Subject{
+				Principal: c.Credential.Principal, Credential: c.Credential.ID, Secret: c.Secret.ID, ID: id.New("tok"),
+				Issued: issued, Expires: expires,
+			})
+		},
+	})
+	in.must(err)
+	return out.Token
 }
 
 // Open opens a conn that rests on a credential, and reports whether it has been
