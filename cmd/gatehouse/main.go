@@ -76,6 +76,7 @@ of everything that stays open: taking a right away ends what it opened.`,
 		versionCommand(p),
 	)
 	root.AddCommand(adminCommands(p)...)
+	root.AddCommand(referenceCommand(p))
 	return root
 }
 

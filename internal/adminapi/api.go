@@ -110,6 +110,8 @@ func New(c Config) http.Handler {
 	return a.around(mux)
 }
 
+//go:generate go run ./specgen ../../docs/openapi.json
+
 // OpenAPI is the description of the API, as docs/openapi.json has it.
 func OpenAPI() []byte {
 	a, _ := build(Config{})

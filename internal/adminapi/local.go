@@ -15,6 +15,9 @@ import (
 // SocketName is the Unix socket in the data folder.
 const SocketName = "admin.sock"
 
+// maxSocketPath is what sun_path holds on the systems we know (unix(7), unix(4)).
+const maxSocketPath = 103
+
 type socketKey struct{}
 
 // fromSocket reports whether the request came over the Unix socket. Only
@@ -25,6 +28,9 @@ func fromSocket(ctx context.Context) bool { return ctx.Value(socketKey{}) != nil
 // killed server left behind is replaced; the lock on the data folder has shown
 // that no other server runs.
 func ListenSocket(path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("the path %s is too long for a Unix socket (at most %d bytes); choose a shorter data folder", path, maxSocketPath)
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

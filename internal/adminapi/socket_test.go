@@ -110,6 +110,14 @@ func TestListenSocketReplacesOnlySockets(t *testing.T) {
 	}
 }
 
+func TestLongSocketPath(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), strings.Repeat("d", 100), "admin.sock")
+	if _, err := adminapi.ListenSocket(path); err == nil || !strings.Contains(err.Error(), "shorter data folder") {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestServeSocketEnds(t *testing.T) {
 	t.Parallel()
 	l, err := adminapi.ListenSocket(filepath.Join(t.TempDir(), "admin.sock"))
