@@ -36,8 +36,7 @@ func (c Claims) Names() []string {
 
 // Text returns a claim that must be a string.
 func (c Claims) Text(name string) (string, error) {
-	s := scanner{b: c.raw(name)}
-	if v, ok := s.text(); ok {
+	if v, ok := readText(c.raw(name)); ok {
 		return v, nil
 	}
 	return "", claimError(name, "a string")
@@ -45,17 +44,10 @@ func (c Claims) Text(name string) (string, error) {
 
 // Texts returns a claim that must be an array of strings.
 func (c Claims) Texts(name string) ([]string, error) {
-	s := scanner{b: c.raw(name)}
-	out := []string{}
-	ok := s.array(1, func() bool {
-		v, ok := s.text()
-		out = append(out, v)
-		return ok
-	})
-	if !ok {
-		return nil, claimError(name, "an array of strings")
+	if v, ok := readTexts(c.raw(name)); ok {
+		return v, nil
 	}
-	return out, nil
+	return nil, claimError(name, "an array of strings")
 }
 
 // Audience returns aud, which may be one string or an array (RFC 7519 section

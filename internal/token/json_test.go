@@ -148,7 +148,7 @@ func TestEncodeKeepsOrder(t *testing.T) {
 	}
 }
 
-// What the scanner takes, the standard decoder takes too, and both read the
+// What is read here, the standard decoder takes too, and both read the
 // same.
 func FuzzReadObject(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b":[1.5e3,"x\u00e9",{"c":null}],"d":false}`))
