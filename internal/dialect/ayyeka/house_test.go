@@ -5,29 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/netip"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/credential"
-	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/dialect/ayyeka"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/id"
-	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/password"
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/principal"
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/seal"
+	"gatehouse.dev/internal/socket"
 	"gatehouse.dev/internal/store"
 	"gatehouse.dev/internal/store/sqlite"
 	"gatehouse.dev/internal/tenant"
@@ -46,10 +41,9 @@ type house struct {
 	principals *principal.Service
 	creds      *credential.Service
 	tenants    map[string]tenant.Tenant
-	offset     atomic.Int64 // of the house's clock
+	wheel      *socket.Wheel
+	logger     *slog.Logger
 }
-
-func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.offset.Load())) }
 
 // must ends the test on an error; it keeps the wiring readable.
 func must[T any](t testing.TB) func(T, error) T {
@@ -80,23 +74,24 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	h.live = live.New(live.Options{Log: logger})
-	h.tail = revocation.NewTail(revocation.Options{Store: h.store, Node: "test", Conns: h.live, Interval: 10 * time.Millisecond, Log: logger})
+	h.logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	h.live = live.New(live.Options{Log: h.logger})
+	h.tail = revocation.NewTail(revocation.Options{Store: h.store, Node: "test", Conns: h.live, Interval: 10 * time.Millisecond, Log: h.logger})
 	h.live.Attach(h.tail)
-	h.keys = token.NewKeys(token.KeysOptions{Store: h.store, Sealer: keeper, Log: h.tail, Logger: logger, Wait: time.Minute})
-	h.issuer = &token.Issuer{Keys: h.keys, Revoked: h.store, Log: h.tail, Now: h.now}
+	h.keys = token.NewKeys(token.KeysOptions{Store: h.store, Sealer: keeper, Log: h.tail, Logger: h.logger, Wait: time.Minute})
+	h.issuer = &token.Issuer{Keys: h.keys, Revoked: h.store, Log: h.tail}
 	rules := must[*policy.Engine](t)(policy.New(h.store, h.tail, ayyeka.Rules))
-	recorder := audit.NewRecorder(h.store, keeper, "test", logger)
+	recorder := audit.NewRecorder(h.store, keeper, "test", h.logger)
 	hasher := password.NewHasher(password.Options{})
 	h.door = must[*authn.Service](t)(authn.New(authn.Options{
-		Store: h.store, Log: h.tail, Passwords: hasher, Digests: digester, Policy: rules, Audit: recorder, Live: h.live, Logger: logger, Now: h.now,
-		JWTs: &token.Verifier{Keys: h.keys, Revoked: h.store, Turns: fair.NewQueue(2, 100), Now: h.now},
+		Store: h.store, Log: h.tail, Passwords: hasher, Digests: digester, Policy: rules, Audit: recorder, Live: h.live, Logger: h.logger,
+		JWTs: &token.Verifier{Keys: h.keys, Revoked: h.store, Turns: fair.NewQueue(2, 100)},
 	}))
 	scribe := audit.Scribe{Node: "test", Protector: keeper}
-	h.principals = &principal.Service{Store: h.store, Roles: rules, Scribe: scribe, Now: h.now}
-	h.creds = &credential.Service{Store: h.store, Digester: digester, Hasher: hasher, Scribe: scribe, Now: h.now}
-	h.run(t, h.tail.Run, h.live.Run, recorder.Run, h.door.Run)
+	h.principals = &principal.Service{Store: h.store, Roles: rules, Scribe: scribe}
+	h.creds = &credential.Service{Store: h.store, Digester: digester, Hasher: hasher, Scribe: scribe}
+	h.wheel = socket.NewWheel()
+	h.run(t, func(ctx context.Context) error { h.wheel.Run(ctx); return ctx.Err() }, h.tail.Run, h.live.Run, recorder.Run, h.door.Run)
 	<-h.tail.Ready()
 	return h
 }
@@ -143,33 +138,4 @@ func (h *house) settled(ctx context.Context, change int64, err error) error {
 		return fmt.Errorf("change %d did not reach %q", change, out.Unreached)
 	}
 	return nil
-}
-
-// site is one address on which the dialect answers.
-type site struct {
-	addr string
-	base string // http://host:port
-}
-
-// hosts are the names that tests call, by tenant; everything else is default.
-var hosts = map[string]string{"other.example": "other"}
-
-// serve opens an address. Requests that come in by it come from source.
-func (h *house) serve(t testing.TB, source string, d dialect.Dialect) site {
-	t.Helper()
-	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, known := hosts[r.Host]
-		if !known {
-			name = tenant.Default
-		}
-		r = r.WithContext(inbound.With(r.Context(), &inbound.Facts{
-			Tenant: h.tenants[name], Remote: netip.MustParseAddr(source), Scheme: "http", Host: r.Host, RequestID: id.New("req"),
-		}))
-		d.Handler.ServeHTTP(w, r)
-	})}
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	addr := listener.Addr().String()
-	return site{addr: addr, base: "http://" + addr}
 }

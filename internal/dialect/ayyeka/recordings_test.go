@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -247,4 +248,25 @@ func checkClaims(args []string) error {
 		return fmt.Errorf("claims are %s, want %s", payload, want)
 	}
 	return nil
+}
+
+// failOften shows a wrong secret until the token service has enough of it.
+func failOften(ctx context.Context, s site, key string) error {
+	for range 100 {
+		r, err := http.NewRequestWithContext(ctx, "POST", s.base+"/auth/token", strings.NewReader("grant_type=client_credentials"))
+		if err != nil {
+			return err
+		}
+		r.SetBasicAuth(key, "wrong")
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		res.Body.Close()
+		if res.StatusCode == 429 {
+			return nil
+		}
+	}
+	return fmt.Errorf("a hundred failures are not too many")
 }
