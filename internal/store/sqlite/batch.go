@@ -78,6 +78,8 @@ func (w *writer) statements(batch []*operation) error {
 	if err := w.c.run("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	w.commits.Add(1)
+	w.operations.Add(int64(kept))
 	return nil
 }
 

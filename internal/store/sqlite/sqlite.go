@@ -153,6 +153,18 @@ func (e *Engine) Name() string { return "sqlite" }
 // Now implements [store.Engine]. The database has no clock but this machine's.
 func (e *Engine) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
+// Stats says how busy the writer is and how well its commits are shared.
+type Stats struct {
+	Queued     int   // operations that wait now
+	Operations int64 // that were made durable
+	Commits    int64 // that it took
+}
+
+// Stats returns the figures since Open.
+func (e *Engine) Stats() Stats {
+	return Stats{Queued: len(e.writer.queue), Operations: e.writer.operations.Load(), Commits: e.writer.commits.Load()}
+}
+
 // Close waits for the writes that were accepted, then puts the log into the
 // database file, so that the file alone is the whole.
 func (e *Engine) Close() error {

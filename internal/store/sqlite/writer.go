@@ -40,6 +40,8 @@ type writer struct {
 	closed bool
 	ended  chan struct{} // closed when the goroutine has finished
 
+	operations, commits atomic.Int64
+
 	// What follows belongs to the goroutine.
 
 	c     *conn        // nil when it has to be opened (again)
