@@ -33,8 +33,8 @@ type Engine interface {
 
 	// Write runs fn in a transaction and returns nil only after it is durable.
 	// When fn fails or panics, nothing of it is kept. A deadline that passes
-	// while fn has not begun abandons it; once begun it is seen through, so the
-	// answer is always the truth.
+	// before fn begins abandons it; after that, whatever the answer is, it is
+	// the truth.
 	Write(ctx context.Context, fn func(Querier) error) error
 
 	// Now is the database's clock, by which leases and windows are measured.
