@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -89,10 +90,13 @@ func TestReplaceRefuses(t *testing.T) {
 	for i := 5 * 4096; i < 60*4096; i++ {
 		damaged[i] ^= 0x5a
 	}
+	// The index disagrees with the table; every page is well-formed.
+	subtle := bytes.Replace(whole, []byte("kept"), []byte("kepu"), 1)
 	for name, content := range map[string][]byte{
 		"Text":    []byte("this is no database, however long the text may be"),
 		"Cut":     whole[:len(whole)/2],
 		"Damaged": damaged,
+		"Subtle":  subtle,
 		"Empty":   {},
 	} {
 		bad := filepath.Join(dir, name)
@@ -108,5 +112,44 @@ func TestReplaceRefuses(t *testing.T) {
 	}
 	if n := count(t, open(t, sqlite.Config{Path: path}), "thing"); n != 1 {
 		t.Errorf("a refused Replace left %d rows", n)
+	}
+}
+
+// The log of a process that was killed belongs to the database that is replaced,
+// and would spoil the one that comes.
+func TestReplaceAfterKill(t *testing.T) {
+	t.Parallel()
+	dir, killed := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, "gatehouse.db")
+	e := withThings(t, sqlite.Config{Path: path})
+	backup := filepath.Join(dir, "backup.db")
+	if err := e.Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, e, insertThing, "later", 1)
+	for _, suffix := range []string{"", "-wal"} { // what a kill leaves
+		b, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(killed, "gatehouse.db")+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path = filepath.Join(killed, "gatehouse.db")
+	if err := sqlite.Replace(t.Context(), path, backup); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, open(t, sqlite.Config{Path: path}), "thing"); n != 0 {
+		t.Errorf("%d rows, want the backup's none", n)
+	}
+	old := filepath.Join(t.TempDir(), "old.db")
+	for _, suffix := range []string{"", "-wal"} {
+		if err := os.Rename(sqlite.Replaced(path)+suffix, old+suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(t, open(t, sqlite.Config{Path: old}), "thing"); n != 1 {
+		t.Errorf("what was replaced has %d rows, want all that it had", n)
 	}
 }

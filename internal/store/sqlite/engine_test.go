@@ -336,7 +336,7 @@ func TestErasedIsOverwritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gatehouse.db")
 	s := store.New(open(t, sqlite.Config{Path: path}))
 	box := []byte("the wrapped key that must go")
-	k := seal.WrappedKey{ID: "dek_1", Scope: seal.Scope{Tenant: "t", Purpose: seal.People, Person: "p"}, Version: 1, Box: box}
+	k := seal.WrappedKey{ID: "dek_1", Scope: seal.Scope{Tenant: "t", Purpose: seal.People, Person: "p"}, Version: 1, Box: bytes.Repeat(box, 30)}
 	if _, err := s.AddSealKey(t.Context(), k); err != nil {
 		t.Fatal(err)
 	}
