@@ -122,10 +122,12 @@ func (e *Engine) Name() string { return "postgres" }
 // Now implements [store.Engine].
 func (e *Engine) Now(ctx context.Context) (time.Time, error) {
 	var us int64
-	// db_now() would do, but a database may not have been migrated yet.
-	const q = `SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint`
-	if err := e.db.QueryRowContext(ctx, q).Scan(&us); err != nil {
-		return time.Time{}, classify(fmt.Errorf("ask the database for the time: %w", err))
+	err := e.Read(ctx, func(q store.Querier) error {
+		// db_now() would do, but a database may not have been migrated yet.
+		return q.QueryRowContext(ctx, `SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint`).Scan(&us)
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask the database for the time: %w", err)
 	}
 	return time.UnixMicro(us), nil
 }

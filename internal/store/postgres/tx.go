@@ -48,40 +48,60 @@ func (e *Engine) transact(ctx context.Context, opts *sql.TxOptions, fn func(stor
 	if e.closed.Load() {
 		return store.ErrClosed
 	}
-	conn, err := e.db.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("get a connection: %w", err)
-	}
-	defer conn.Close()
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	hold := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
 	defer hold()
-	tx, err := conn.BeginTx(life, opts)
+	conn, tx, err := e.begin(ctx, life, opts)
 	if err != nil {
-		return fmt.Errorf("begin: %w", cause(life, err))
+		return fmt.Errorf("begin: %w", cause(ctx, life, err))
 	}
+	defer conn.Close()
 	defer tx.Rollback() // after a commit it does nothing
 	q := guard.New(tx, nil)
 	if err := q.Run(fn); err != nil {
-		return cause(life, err)
+		return cause(ctx, life, err)
 	}
 	if !hold() {
-		return fmt.Errorf("before commit: %w", context.Cause(life))
+		return fmt.Errorf("before commit: %w", context.Cause(ctx))
 	}
 	limit := time.AfterFunc(e.cfg.CommitLimit, func() { end(context.DeadlineExceeded) })
 	defer limit.Stop()
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", cause(life, err))
+		return fmt.Errorf("commit: %w", cause(ctx, life, err))
 	}
 	q.Committed()
 	return nil
 }
 
+// begin waits for a connection no longer than ctx and begins a transaction that
+// lives as long as life. A pooled connection may have been lost while it was
+// idle, and the others with it: then all are made anew. Nothing has been done
+// at that point, so trying again is safe.
+func (e *Engine) begin(ctx, life context.Context, opts *sql.TxOptions) (*sql.Conn, *sql.Tx, error) {
+	for again := false; ; again = true {
+		conn, err := e.db.Conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		tx, err := conn.BeginTx(life, opts)
+		if err == nil {
+			return conn, tx, nil
+		}
+		conn.Close()
+		if again || ctx.Err() != nil || kind(err) != store.ErrUnavailable {
+			return nil, nil, err
+		}
+		e.pool.Reset()
+	}
+}
+
 // cause adds to err why the transaction's life was ended, if it was.
-func cause(life context.Context, err error) error {
-	if c := context.Cause(life); c != nil {
-		return errors.Join(err, c)
+func cause(ctx, life context.Context, err error) error {
+	for _, c := range []context.Context{ctx, life} {
+		if c.Err() != nil {
+			return errors.Join(err, context.Cause(c))
+		}
 	}
 	return err
 }
