@@ -41,6 +41,7 @@ rm -rf "$dir"
 var settings = []string{
 	"-c", "listen_addresses=", "-c", "unix_socket_permissions=0777",
 	"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+	"-c", "dynamic_shared_memory_type=mmap", // in the folder, and gone with it
 	"-c", "shared_buffers=32MB", "-c", "max_connections=300", "-c", "wal_level=minimal", "-c", "max_wal_senders=0",
 	"-c", "log_min_messages=warning", "-c", "timezone=UTC",
 }

@@ -252,9 +252,12 @@ func TestListenAgain(t *testing.T) {
 func TestMigrateTogether(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Blank(t)
-	var wg sync.WaitGroup
+	var nodes []*postgres.Engine
 	for range 4 {
-		e := openAt(t, url, postgres.Config{MaxConns: 4})
+		nodes = append(nodes, openAt(t, url, postgres.Config{MaxConns: 4}))
+	}
+	var wg sync.WaitGroup
+	for _, e := range nodes {
 		wg.Go(func() {
 			if err := e.Migrate(t.Context()); err != nil {
 				t.Error(err)
