@@ -256,9 +256,12 @@ func TestMigrateTogether(t *testing.T) {
 	for range 4 {
 		nodes = append(nodes, openAt(t, url, postgres.Config{MaxConns: 4}))
 	}
-	var wg sync.WaitGroup
+	var wg, ready sync.WaitGroup
+	ready.Add(len(nodes))
 	for _, e := range nodes {
 		wg.Go(func() {
+			ready.Done()
+			ready.Wait()
 			if err := e.Migrate(t.Context()); err != nil {
 				t.Error(err)
 			}

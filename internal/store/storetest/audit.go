@@ -106,8 +106,10 @@ func auditChain(t *testing.T, w *world) {
 	got, err := w.Tip(ctx)
 	ok(t, err)
 	same(t, "tip", got, next)
-	fails(t, "sealed from the old tip", w.SealEvents(ctx, tip, seals), audit.ErrMoved)
-	fails(t, "sealed from another hash", w.SealEvents(ctx, audit.Link{Seq: 3, Hash: []byte("no")}, seals), audit.ErrMoved)
+	for _, stale := range []audit.Link{tip, {Seq: 3, Hash: []byte("another")}, {Seq: 2, Hash: next.Hash}} {
+		waiting, _ := w.seals(t, stale, 2)
+		fails(t, "sealed from another tip", w.SealEvents(ctx, stale, waiting), audit.ErrMoved)
+	}
 	fails(t, "a sealed row again", w.SealEvents(ctx, next, seals), audit.ErrMoved)
 	got, err = w.Tip(ctx)
 	ok(t, err)
