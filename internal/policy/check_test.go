@@ -3,6 +3,7 @@ package policy_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -144,4 +145,24 @@ func FuzzSplitRole(f *testing.F) {
 			t.Errorf("%q became %q", s, back)
 		}
 	})
+}
+
+// What the documentation shows is understood.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := setup(t, "")
+	blocks := strings.Split(string(text), "```cedar\n")[1:]
+	if len(blocks) < 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		if _, err := e.Check(policy.Set{Cedar: b}); err != nil {
+			t.Errorf("%v in:\n%s", err, b)
+		}
+	}
 }
