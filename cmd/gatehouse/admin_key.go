@@ -49,8 +49,8 @@ func (a *admin) ownerQuery(c *cobra.Command, args []string) (adminclient.Query, 
 
 // createFlags are what a new credential can be given.
 type createFlags struct {
-	pair, dialect, comment string
-	limits                 constraintFlags
+	pair, comment string
+	limits        constraintFlags
 }
 
 func keyCreate(a *admin) *cobra.Command {

@@ -25,9 +25,12 @@ func (a *api) around(mux *http.ServeMux) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		// The deadline for the answer outlives the work, so that a refusal for
-		// lack of time can still be sent. Errors mean that there is no
-		// connection to set it on, as in tests.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTimeout + 10*time.Second))
+		// lack of time can still be sent. It is the connection's and would
+		// stay, so it is taken away again for whoever comes next on it. Errors
+		// mean that there is no connection to set it on.
+		out := http.NewResponseController(w)
+		_ = out.SetWriteDeadline(time.Now().Add(requestTimeout + 10*time.Second))
+		defer func() { _ = out.SetWriteDeadline(time.Time{}) }()
 		r.Body = http.MaxBytesReader(w, r.Body, maxPolicyBody)
 		defer a.recover(w, r)
 		mux.ServeHTTP(w, r.WithContext(ctx))

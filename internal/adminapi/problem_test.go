@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/policy"
@@ -117,6 +118,27 @@ func TestEndlessBody(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer "+root.key.Reveal())
 	req.Header.Set("Content-Type", "application/json")
 	root.send(req).want(413)
+}
+
+// The write deadline is the connection's: it must not outlive the request.
+func TestDeadlineIsTakenAway(t *testing.T) {
+	t.Parallel()
+	_, root := setup(t)
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	root.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/openapi.json", nil))
+	if len(w.set) != 2 || w.set[0].IsZero() || !w.set[1].IsZero() {
+		t.Errorf("deadlines set: %v", w.set)
+	}
+}
+
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
 }
 
 type endless struct{}
