@@ -128,6 +128,9 @@ func apiGet(path string) *http.Request {
 	return r
 }
 
+// challenges are read under the one spelling that is sent.
+func challenges(w http.ResponseWriter) []string { return w.Header()[challengeHeader] }
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	type answer struct {
@@ -135,7 +138,7 @@ func TestVerdicts(t *testing.T) {
 		Body, Authenticate, Wait string
 	}
 	of := func(w *httptest.ResponseRecorder) answer {
-		return answer{w.Code, w.Body.String(), strings.Join(w.Header()["WWW-Authenticate"], "|"), w.Header().Get("Retry-After")}
+		return answer{w.Code, w.Body.String(), strings.Join(challenges(w), "|"), w.Header().Get("Retry-After")}
 	}
 	const (
 		realm      = `Basic realm="auth"`
@@ -313,7 +316,7 @@ func TestCalls(t *testing.T) {
 			k := newKit(t, Config{})
 			k.upstream.status = status
 			w := k.do(t, apiGet("/v2.0/site"))
-			if w.Code != status || w.Body.String() != want || (status == 401) != slices.Equal(w.Header()["WWW-Authenticate"], []string{"Bearer"}) {
+			if w.Code != status || w.Body.String() != want || (status == 401) != slices.Equal(challenges(w), []string{"Bearer"}) {
 				t.Errorf("answer = %d %s %v", w.Code, w.Body, w.Header())
 			}
 		}

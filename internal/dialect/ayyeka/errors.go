@@ -127,11 +127,12 @@ func (r *refusal) writeAPI(w http.ResponseWriter, requestID string) {
 	r.write(w, apiError{r.text, shortID(requestID)})
 }
 
-// challenge writes the header as RFC 9110 spells it. Names have no case, but
-// old clients that read lines themselves know it by this spelling, not by
-// net/http's.
+// challengeHeader is spelled as in RFC 9110. Names have no case, but old clients
+// that read lines themselves know this spelling, not net/http's own.
+const challengeHeader = "WWW-Authenticate"
+
 func challenge(w http.ResponseWriter, value string) {
-	w.Header()["WWW-Authenticate"] = []string{value}
+	w.Header()[challengeHeader] = []string{value}
 }
 
 func (r *refusal) write(w http.ResponseWriter, body any) {

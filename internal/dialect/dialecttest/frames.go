@@ -56,7 +56,7 @@ func (p *player) readFrame(l line, in *bufio.Reader) error {
 	if err != nil {
 		return failed(l, "%w", err)
 	}
-	f, err := ws.ReadFrame(in)
+	f, err := nextFrame(in)
 	if err != nil {
 		return failed(l, "no frame: %w", err)
 	}
@@ -64,6 +64,22 @@ func (p *player) readFrame(l line, in *bufio.Reader) error {
 		return failed(l, "frame (opcode %d) holds\n%s\nwant %s\n%s", f.Header.OpCode, got, kind, text)
 	}
 	return nil
+}
+
+// frameLimit is more than any message in a recording.
+const frameLimit = 1 << 20
+
+func nextFrame(in io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(in)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	if h.Length > frameLimit {
+		return ws.Frame{}, fmt.Errorf("it has %d bytes", h.Length)
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(in, payload)
+	return ws.Frame{Header: h, Payload: payload}, err
 }
 
 // encodePayload reads what a recording says of a frame: hex for binary, code
