@@ -17,9 +17,6 @@ const (
 	credentialByID = `SELECT ` + credentialColumns + ` FROM credential c WHERE c.id = $1`
 )
 
-// reasonDisabled tells, in the log, what can be undone from what cannot.
-const reasonDisabled = "credential disabled"
-
 func credentialFields(c *credential.Credential) []any {
 	return []any{&c.ID, &c.Number, &c.Tenant, &c.Principal, &c.Kind, &c.Dialect, &c.Lookup, &c.Comment, &c.Enabled, moment{&c.Revoked},
 		networks{&c.Networks}, moment{&c.NotBefore}, moment{&c.Expires}, moment{&c.Created}, moment{&c.LastUsed}}
@@ -129,9 +126,10 @@ func (s *Store) EnableCredential(ctx context.Context, id string, e audit.Event) 
 	return err
 }
 
-// DisableCredential implements [credential.Store].
+// DisableCredential implements [credential.Store]. A restore tells by the
+// reason in the log what may be undone from what may not.
 func (s *Store) DisableCredential(ctx context.Context, id string, e audit.Event) (int64, error) {
-	return s.changeCredential(ctx, id, e, &revocation.Entry{Effect: revocation.End, Reason: reasonDisabled},
+	return s.changeCredential(ctx, id, e, &revocation.Entry{Effect: revocation.End, Reason: "credential disabled"},
 		`UPDATE credential SET enabled = FALSE WHERE id = $1 RETURNING tenant`, id)
 }
 

@@ -9,7 +9,7 @@
 // (package postgres). One SQL text serves both: parameters are written $1, an
 // upsert is ON CONFLICT … DO UPDATE … RETURNING, a time is a number of Unix
 // microseconds, an identifier is TEXT compared byte by byte, and what is binary
-// is a blob. Words that only one engine understands (DDL, NOTIFY, VACUUM) live
+// is a blob. Words that only one engine understands (DDL, NOTIFY, PRAGMA) live
 // in that engine's folder.
 //
 // # Invariants

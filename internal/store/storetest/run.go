@@ -73,8 +73,6 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		"SealKeysRace":         sealKeysRace,
 		"Swept":                swept,
 		"ZeroTimesStayZero":    zeroTimesStayZero,
-		"RenewCarries":         renewCarries,
-		"RenewEnds":            renewEnds,
 		"NothingFoundHasKinds": nothingFoundHasKinds,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,5 +240,3 @@ func (w *world) sql(t testing.TB, query string, args ...any) {
 	t.Helper()
 	exec(t, w.Engine(), query, args...)
 }
-
-func eventsOf(action string) audit.Filter { return audit.Filter{Action: action} }
