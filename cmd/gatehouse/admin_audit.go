@@ -111,6 +111,9 @@ func auditVerify(a *admin) *cobra.Command {
 			if printed {
 				return failUnless(v.OK)
 			}
+			for _, r := range v.Restores {
+				fmt.Fprintf(a.stdout, "A restore at %s lost the rows after place %d (%s).\n", r.At.Local().Format(time.DateTime), r.Cut, r.Event)
+			}
 			for _, f := range v.Findings {
 				fmt.Fprintf(a.stderr, "%s at %d: %s\n", printable(f.Kind), f.Seq, printable(f.Text))
 			}

@@ -73,10 +73,13 @@ of everything that stays open: taking a right away ends what it opened.`,
 		serveCommand(p),
 		initCommand(p),
 		configCommand(p),
+		backupCommand(p),
+		restoreCommand(p),
+		adminParent(p),
 		versionCommand(p),
 	)
 	root.AddCommand(adminCommands(p)...)
-	root.AddCommand(referenceCommand(p))
+	root.AddCommand(importCommand(p), referenceCommand(p))
 	return root
 }
 

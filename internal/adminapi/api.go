@@ -38,6 +38,7 @@ type Config struct {
 	Revocations Revocations
 	Audit       audit.Store
 	Signer      audit.Signer
+	KnownHeads  func() ([]audit.Head, error) // kept outside the database; nil: none
 	Scribe      audit.Scribe
 
 	// Unavailable reports errors of a store that cannot serve now; they are
@@ -132,6 +133,7 @@ func build(c Config) (*api, *http.ServeMux) {
 	a.tenants()
 	a.principals()
 	a.credentials()
+	a.imports()
 	a.policy()
 	a.signingKeys()
 	a.tokens()

@@ -108,13 +108,21 @@ func (a *api) viewEvent(ctx context.Context, r audit.Row, reveal bool) (Event, e
 
 // Verification is what walking the audit chain found.
 type Verification struct {
-	OK       bool      `json:"ok"`
-	Rows     int64     `json:"rows" doc:"Walked"`
-	First    int64     `json:"first" doc:"Place in the chain of the first of them"`
-	Last     int64     `json:"last"`
-	Heads    int       `json:"heads" doc:"Signed heads that the chain was compared with"`
-	Unsealed int       `json:"unsealed" doc:"Rows that are not chained yet"`
-	Findings []Finding `json:"findings" nullable:"false"`
+	OK       bool       `json:"ok"`
+	Rows     int64      `json:"rows" doc:"Walked"`
+	First    int64      `json:"first" doc:"Place in the chain of the first of them"`
+	Last     int64      `json:"last"`
+	Heads    int        `json:"heads" doc:"Signed heads that the chain was compared with"`
+	Unsealed int        `json:"unsealed" doc:"Rows that are not chained yet"`
+	Findings []Finding  `json:"findings" nullable:"false"`
+	Restores []Restored `json:"restores" nullable:"false" doc:"Restores from a backup that cost rows"`
+}
+
+// Restored is a restore after which the chain went on from an earlier place.
+type Restored struct {
+	At    time.Time `json:"at"`
+	Event string    `json:"event"`
+	Cut   int64     `json:"cut" doc:"The last place that was in the backup"`
 }
 
 // Finding is one thing that is wrong with the record.
@@ -128,13 +136,23 @@ type Finding struct {
 type verificationOut struct{ Body Verification }
 
 func (a *api) verifyAudit(ctx context.Context, _ *call, _ none) (*verificationOut, error) {
-	r, err := audit.Verify(ctx, a.Audit, a.Signer, nil)
+	var known []audit.Head
+	if a.KnownHeads != nil {
+		var err error
+		if known, err = a.KnownHeads(); err != nil {
+			return nil, err
+		}
+	}
+	r, err := audit.Verify(ctx, a.Audit, a.Signer, known)
 	if err != nil {
 		return nil, err
 	}
 	v := Verification{
 		OK: r.OK(), Rows: r.Rows, First: r.First.Seq, Last: r.Last.Seq, Heads: r.Heads, Unsealed: r.Unsealed,
-		Findings: []Finding{},
+		Findings: []Finding{}, Restores: []Restored{},
+	}
+	for _, r := range r.Restores {
+		v.Restores = append(v.Restores, Restored{At: r.At.UTC(), Event: r.Event, Cut: r.Cut})
 	}
 	for _, f := range r.Findings {
 		v.Findings = append(v.Findings, Finding{Kind: string(f.Kind), Seq: f.Seq, Event: f.Event, Text: f.Text})

@@ -55,7 +55,7 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	k.live.Attach(k.tail)
 
 	// What is written down about it: in the database, and beside it.
-	if k.journal, err = journal.Open(journal.Options{Dir: journalDir(c.DataDir)}); err != nil {
+	if k.journal, err = journal.Open(journal.Options{Dir: JournalDir(c.DataDir)}); err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
 	defer func() {

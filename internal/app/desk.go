@@ -6,9 +6,11 @@ import (
 	"strings"
 
 	"gatehouse.dev/internal/adminapi"
+	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/gateway/forwarded"
 	"gatehouse.dev/internal/inbound"
+	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/tenant"
 )
@@ -26,7 +28,7 @@ type desk struct {
 }
 
 // newAPI makes the admin API over what was put together.
-func newAPI(s *State, k *core) http.Handler {
+func newAPI(c *config.Config, s *State, k *core) http.Handler {
 	return adminapi.New(adminapi.Config{
 		Door:        k.door,
 		Tenants:     s.Tenants(),
@@ -44,6 +46,7 @@ func newAPI(s *State, k *core) http.Handler {
 		Revocations: s.Store,
 		Audit:       s.Store,
 		Signer:      s.Keeper,
+		KnownHeads:  func() ([]audit.Head, error) { return journal.Heads(JournalDir(c.DataDir)) },
 		Scribe:      s.Scribe,
 		Unavailable: unavailable,
 		Log:         k.logger,

@@ -70,7 +70,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.gate, err = newGate(c, tenants, spoken, s.core, s.state, s.logger); err != nil {
 		return nil, err
 	}
-	s.api = newAPI(s.state, s.core)
+	s.core.follower.Installation = tenants[tenant.Default].ID
+	s.api = newAPI(c, s.state, s.core)
 	s.count()
 	s.watch()
 

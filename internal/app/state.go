@@ -43,9 +43,9 @@ func AdminSocket(dataDir config.Path) string {
 	return filepath.Join(string(dataDir), adminapi.SocketName)
 }
 
-// journalDir is where a node keeps revocations and audit heads outside the
+// JournalDir is where a node keeps revocations and audit heads outside the
 // database.
-func journalDir(dataDir config.Path) string { return filepath.Join(string(dataDir), "journal") }
+func JournalDir(dataDir config.Path) string { return filepath.Join(string(dataDir), "journal") }
 
 // OpenState opens the database that the configuration names, brings its schema
 // up to this program's, and unlocks the keys. Close it in the end.

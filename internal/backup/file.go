@@ -54,7 +54,7 @@ func readFacts(ctx context.Context, db *sql.DB) (f facts, err error) {
 	err = db.QueryRowContext(ctx, `
 		SELECT (SELECT incarnation FROM installation),
 			(SELECT n FROM counter WHERE name = 'revocation'),
-			COALESCE((SELECT id FROM tenant ORDER BY number LIMIT 1), ''),
+			COALESCE((SELECT id FROM tenant WHERE name = 'default'), ''),
 			(SELECT seq FROM audit_tip), (SELECT hash FROM audit_tip),
 			(SELECT MAX(version_id) FROM schema_version)`).
 		Scan(&f.incarnation, &f.logHead, &f.installation, &f.auditSeq, &f.auditHash, &f.schema)

@@ -296,7 +296,7 @@ func (w *restoration) record(ctx context.Context, tx *sql.Tx) error {
 		detail["carried: "+c.What] = fmt.Sprint(len(c.IDs))
 	}
 	e, err := audit.Prepare(audit.Event{
-		Node: w.Node, Actor: "local", Action: audit.ActionRestore, Dialect: "cli", Detail: detail,
+		Node: w.Node, Tenant: w.facts.installation, Actor: "local", Action: audit.ActionRestore, Dialect: "cli", Detail: detail,
 	}, w.now)
 	if err != nil {
 		return err
@@ -307,7 +307,7 @@ func (w *restoration) record(ctx context.Context, tx *sql.Tx) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO audit_event (id, at, node, tenant, actor, action, target, outcome, reason, dialect, method, request, count, detail, person)
-		VALUES ($1, $2, $3, '', $4, $5, '', $6, '', $7, '', '', 1, $8, '')`,
-		e.ID, e.At.UnixMicro(), e.Node, e.Actor, e.Action, string(e.Outcome), e.Dialect, text)
+		VALUES ($1, $2, $3, $4, $5, $6, '', $7, '', $8, '', '', 1, $9, '')`,
+		e.ID, e.At.UnixMicro(), e.Node, e.Tenant, e.Actor, e.Action, string(e.Outcome), e.Dialect, text)
 	return err
 }

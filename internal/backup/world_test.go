@@ -359,13 +359,7 @@ func (w *world) checkErased() {
 func (w *world) checkChain() audit.Report {
 	w.t.Helper()
 	w.seal()
-	var heads []audit.Head
-	_, err := journal.Read(w.journalDir, func(r journal.Record) error {
-		if r.Head != nil {
-			heads = append(heads, *r.Head)
-		}
-		return nil
-	})
+	heads, err := journal.Heads(w.journalDir)
 	w.must(err)
 	r, err := audit.Verify(w.t.Context(), w.store, w.keeper(), heads)
 	w.must(err)

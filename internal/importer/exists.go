@@ -1,23 +1,30 @@
 package importer
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gatehouse.dev/internal/credential"
+	"gatehouse.dev/internal/principal"
 )
 
 // absent returns those that do not exist yet, and notes the others. The store
 // looks for lookups and equal hashes itself, in the transaction; a key can be
 // there in another form too (as its SHA-256, or under an older look-up key), and
 // a dry run has no transaction.
-func (im *Importer) absent(ctx context.Context, good []candidate, outcomes []Outcome) ([]candidate, error) {
+func (im *Importer) absent(ctx context.Context, lines []Line, good []candidate, outcomes []Outcome) ([]candidate, error) {
 	var out []candidate
 	for _, c := range good {
 		there, err := im.exists(ctx, c.judged)
 		if err != nil {
 			return nil, err
+		}
+		if im.DryRun && im.seen.Again(lines[c.line].Record, im.Tenant) {
+			there = true
 		}
 		if there {
 			outcomes[c.line] = Existed
@@ -31,26 +38,14 @@ func (im *Importer) absent(ctx context.Context, good []candidate, outcomes []Out
 
 func (im *Importer) exists(ctx context.Context, e judged) (bool, error) {
 	c := e.Credential
-	name := c.Tenant + "\x00" + string(c.Kind) + "\x00" + c.Lookup
-	if c.Kind == credential.APIKey {
-		name = c.Tenant + "\x00" + string(c.Kind) + "\x00" + string(e.Secret.Hash)
-	} else if !im.DryRun {
-		return false, nil
-	}
-	if im.DryRun {
-		if im.seen[name] {
-			return true, nil
-		}
-		if im.seen == nil {
-			im.seen = map[string]bool{}
-		}
-		im.seen[name] = true
-	}
 	var err error
-	if c.Kind == credential.APIKey {
+	switch {
+	case c.Kind == credential.APIKey:
 		_, err = im.Store.RecordByDigest(ctx, c.Tenant, e.forms)
-	} else {
+	case im.DryRun:
 		_, err = im.Store.RecordByLookup(ctx, c.Tenant, c.Kind, c.Lookup)
+	default:
+		return false, nil // the store looks itself
 	}
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
@@ -59,4 +54,27 @@ func (im *Importer) exists(ctx context.Context, e judged) (bool, error) {
 		return false, fmt.Errorf("look up credential: %w", err)
 	}
 	return true, nil
+}
+
+// Seen knows which credentials lines have named, for dry runs: what an earlier
+// line would make exists for a later one. It keeps fingerprints, no secrets.
+type Seen map[[sha256.Size]byte]bool
+
+// Again notes the credential of a record, and reports whether it was noted
+// before. A record without a tenant is of that default one.
+func (s Seen) Again(r Record, tenant string) bool {
+	name := r.Key
+	switch credential.Kind(r.Kind) {
+	case credential.Password:
+		name, _ = principal.NormaliseName(principal.User, r.Name)
+	case credential.APIKey:
+		name = strings.ToLower(r.Hash.Reveal())
+		if !r.Secret.Empty() {
+			name = string(credential.PlainDigest(r.Secret))
+		}
+	}
+	sum := sha256.Sum256([]byte(cmp.Or(r.Tenant, tenant) + "\x00" + r.Kind + "\x00" + name))
+	again := s[sum]
+	s[sum] = true
+	return again
 }

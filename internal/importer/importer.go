@@ -10,6 +10,7 @@ import (
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/credential"
+	"gatehouse.dev/internal/principal"
 	"gatehouse.dev/internal/secret"
 	"gatehouse.dev/internal/tenant"
 )
@@ -47,6 +48,10 @@ type Importer struct {
 	Tenant string // name of the tenant of lines that name none
 	DryRun bool   // judge and compare, but store nothing
 
+	// MayAdd, if set, says whether a credential may be given to the principal
+	// of that tenant, kind and name, who may not exist yet.
+	MayAdd func(ctx context.Context, p principal.Principal) error
+
 	// Outcome, if set, is told what became of each line, in order within a
 	// batch.
 	Outcome func(Line, Outcome)
@@ -54,7 +59,7 @@ type Importer struct {
 	Progress func(Report)
 
 	tenants map[string]tenant.Tenant
-	seen    map[string]bool // in a dry run, what earlier lines would have made
+	seen    Seen
 }
 
 // Outcome says what became of a line.
@@ -86,6 +91,7 @@ type Report struct {
 // came; what is in is in, and shows as existing in the next run.
 func (im *Importer) Run(ctx context.Context, in *Reader) (Report, error) {
 	report := Report{DryRun: im.DryRun, Existed: []int{}, Bad: []BadLine{}}
+	im.seen = Seen{}
 	for {
 		lines, err := readBatch(in)
 		if err == nil || errors.Is(err, io.EOF) {
@@ -118,6 +124,9 @@ func readBatch(in *Reader) ([]Line, error) {
 	return lines, nil
 }
 
+// Refuse makes a reason for a bad line, for MayAdd. It must not repeat a value.
+func Refuse(reason string) error { return problem(reason) }
+
 // candidate is a line that is good so far.
 type candidate struct {
 	line int // its index in the batch
@@ -142,7 +151,7 @@ func (im *Importer) batch(ctx context.Context, lines []Line, report *Report) err
 			good = append(good, candidate{i, entry})
 		}
 	}
-	good, err := im.absent(ctx, good, outcomes)
+	good, err := im.absent(ctx, lines, good, outcomes)
 	if err != nil {
 		return err
 	}

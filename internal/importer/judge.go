@@ -38,6 +38,11 @@ func (im *Importer) judge(ctx context.Context, r Record, now time.Time) (out jud
 	if out.Principal, err = im.judgePrincipal(ctx, t, r); err != nil {
 		return out, err
 	}
+	if im.MayAdd != nil {
+		if err := im.MayAdd(ctx, out.Principal); err != nil {
+			return out, err
+		}
+	}
 	out.Credential, err = judgeCredential(t, r, now)
 	if err != nil {
 		return out, err

@@ -65,6 +65,16 @@ func NewReader(in io.Reader, f Format) (*Reader, error) {
 	return r, nil
 }
 
+// NewReaderWith reads CSV whose line of column names is given apart; the first
+// line of in has the number 1.
+func NewReaderWith(in io.Reader, names string) (*Reader, error) {
+	c, err := parseColumns([]byte(names))
+	if err != nil {
+		return nil, fmt.Errorf("read column names: %w", err)
+	}
+	return &Reader{r: bufio.NewReaderSize(in, maxLine), columns: c, header: []byte(names)}, nil
+}
+
 // Header is the line of column names; nil for JSON lines.
 func (r *Reader) Header() []byte { return r.header }
 

@@ -26,7 +26,7 @@ type Source interface {
 type Follower struct {
 	Journal      *Journal
 	Source       Source
-	Installation string // whose log it is: the id of its first tenant
+	Installation string // whose log it is: the id of its default tenant
 	Log          *slog.Logger
 	Wake         <-chan struct{} // optional: a revocation was applied here
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse.dev/internal/audit"
 )
 
 // Damage is a place at which a file could not be read on.
@@ -40,6 +42,18 @@ func Read(dir string, fn func(Record) error) ([]Damage, error) {
 		}
 	}
 	return damages, nil
+}
+
+// Heads returns the audit heads of the journal in dir.
+func Heads(dir string) ([]audit.Head, error) {
+	var out []audit.Head
+	_, err := Read(dir, func(r Record) error {
+		if r.Head != nil {
+			out = append(out, *r.Head)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // readFile returns how far the file is good, and whether that is all of it.
