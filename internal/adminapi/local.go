@@ -69,7 +69,7 @@ func ServeSocket(ctx context.Context, l net.Listener, handler http.Handler, log 
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(&ownListener{l, log}) }()
+	go func() { done <- srv.Serve(&ownListener{l, log, peerUID}) }()
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve admin socket: %w", err)
@@ -86,7 +86,8 @@ func ServeSocket(ctx context.Context, l net.Listener, handler http.Handler, log 
 // ownListener accepts connections of root and of our own user only.
 type ownListener struct {
 	net.Listener
-	log *slog.Logger
+	log  *slog.Logger
+	peer func(net.Conn) (uid uint32, err error)
 }
 
 func (l *ownListener) Accept() (net.Conn, error) {
@@ -95,7 +96,7 @@ func (l *ownListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		uid, err := peerUID(c)
+		uid, err := l.peer(c)
 		if err == nil && mayConnect(uid, os.Geteuid()) {
 			return c, nil
 		}
