@@ -87,7 +87,8 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	}
 	k.door, err = authn.New(authn.Options{
 		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques,
-		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle), Logger: logger,
+		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle),
+		PerCredential: rate(c.Limits.PerCredential), PerTenant: rate(c.Limits.PerTenant), Logger: logger,
 	})
 	return k, err
 }
@@ -99,6 +100,8 @@ func newThrottle(t config.Throttle) *throttle.Throttle {
 		LongestPause: t.LongestPause.Std(),
 	})
 }
+
+func rate(r config.Rate) throttle.Rate { return throttle.Rate{N: r.N, Per: r.Per, Burst: r.Burst} }
 
 // start sets the core to work. It returns once this node knows the log, so that
 // it can believe anything at all, or with an error when it cannot read it.

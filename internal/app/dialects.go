@@ -13,16 +13,16 @@ import (
 // dialect is switched on is still that role.
 func policyParts() []policy.Part { return []policy.Part{ayyeka.Rules} }
 
-// dialects is which tenant speaks what, and how.
-type dialects struct {
+// spoken is which tenant speaks what, and how.
+type spoken struct {
 	ayyeka map[string]ayyeka.Config // by tenant id
 	tokens map[string][]*token.Profile
 }
 
-// newDialects reads the configuration. Profiles are the kinds of JWT that a
+// newSpoken reads the configuration. Profiles are the kinds of JWT that a
 // tenant's callers may show where nobody says which kind it is.
-func newDialects(c *config.Config, tenants map[string]tenant.Tenant) *dialects {
-	d := &dialects{ayyeka: map[string]ayyeka.Config{}, tokens: map[string][]*token.Profile{}}
+func newSpoken(c *config.Config, tenants map[string]tenant.Tenant) *spoken {
+	d := &spoken{ayyeka: map[string]ayyeka.Config{}, tokens: map[string][]*token.Profile{}}
 	for name, t := range tenants {
 		settings := c.Tenants[name]
 		if settings == nil {
@@ -47,4 +47,4 @@ func ayyekaConfig(a *config.Ayyeka) ayyeka.Config {
 	}
 }
 
-func (d *dialects) profiles(t tenant.Tenant) []*token.Profile { return d.tokens[t.ID] }
+func (d *spoken) profiles(t tenant.Tenant) []*token.Profile { return d.tokens[t.ID] }

@@ -1,25 +1,106 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/dialect/ayyeka"
+	"gatehouse.dev/internal/gate"
+	"gatehouse.dev/internal/gateway"
+	"gatehouse.dev/internal/gateway/relay"
+	"gatehouse.dev/internal/socket"
 	"gatehouse.dev/internal/tenant"
 )
 
+// entrance is everything behind the listener for callers.
+type entrance struct {
+	gate      *gate.Gate
+	dialects  []dialect.Dialect
+	routes    []gateway.Route
+	upstreams map[string]*gateway.Upstream
+	wheel     *socket.Wheel
+}
+
+// newEntrance puts backends, routes and dialects on the hosts of their tenants.
+func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spoken, k *core, s *State, logger *slog.Logger) (_ *entrance, err error) {
+	e := &entrance{wheel: socket.NewWheel()}
+	if e.upstreams, err = newUpstreams(c, logger); err != nil {
+		return nil, err
+	}
+	if e.routes, err = newRoutes(c, e.upstreams); err != nil {
+		return nil, err
+	}
+	house := tenants[tenant.Default].ID
+	routes, err := gateway.New(gateway.Options{
+		Routes: e.routes, Door: k.door, Signer: k.keys, Log: k.tail,
+		Issuer: c.Identity.Issuer, House: house,
+		Wheel: e.wheel, Sockets: relay.Options{}, Stall: c.Limits.BodyTimeout.Std(),
+		AuthProxies: trust(c.ForwardAuth.Proxies, c.Gate.ProxyHeaders), Logger: logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("put the routes together: %w", err)
+	}
+
+	o := gate.Options{
+		Routes: e.routes, Gateway: routes, Trust: trust(c.Gate.TrustedProxies, c.Gate.ProxyHeaders),
+		Keys: k.keys, House: house, Store: s.Store, Log: k.tail, Logger: logger,
+	}
+	for name, t := range tenants {
+		at := gate.Tenant{Tenant: t}
+		settings := c.Tenants[name]
+		if settings == nil && len(c.Tenants) > 0 {
+			continue // the default tenant exists, but no host was given to it
+		}
+		if settings != nil {
+			for _, h := range settings.Hosts {
+				at.Hosts = append(at.Hosts, string(h))
+			}
+			if at.Dialects, err = e.speak(settings.Dialects, spoken, t, routes, k, c, logger); err != nil {
+				return nil, fmt.Errorf("tenant %s: %w", name, err)
+			}
+		}
+		e.dialects = append(e.dialects, at.Dialects...)
+		o.Tenants = append(o.Tenants, at)
+	}
+	e.gate, err = gate.New(o)
+	return e, err
+}
+
+// speak makes the dialects of one tenant.
+func (e *entrance) speak(d config.Dialects, spoken *spoken, t tenant.Tenant, routes *gateway.Gateway, k *core, c *config.Config, logger *slog.Logger) ([]dialect.Dialect, error) {
+	var all []dialect.Dialect
+	if d.Ayyeka != nil {
+		made, err := ayyeka.New(ayyeka.Server{
+			Config: spoken.ayyeka[t.ID], Door: k.door, Issuer: k.issuer, Logger: logger,
+			Upstream: routes.For(ayyeka.Name, e.upstreams[d.Ayyeka.Upstream], int64(c.Limits.Body)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, made)
+	}
+	return all, nil
+}
+
+// tasks is what must run for the entrance to work.
+func (e *entrance) tasks() []task {
+	all := []task{{"the clock of the sockets", func(ctx context.Context) error { e.wheel.Run(ctx); return nil }}}
+	for name, u := range e.upstreams {
+		all = append(all, task{"the health of upstream " + name, u.Pool.Run})
+	}
+	return all
+}
+
+// close lets go of connections to backends.
+func (e *entrance) close() {
+	for _, u := range e.upstreams {
+		u.Pool.CloseIdle()
+	}
+}
+
+// accessLifetime is how long our own access tokens live.
 const accessLifetime = time.Hour
-
-type gateHouse struct {
-	handler http.Handler
-	tasks   []task
-}
-
-func (*gateHouse) close() {}
-
-func newGate(c *config.Config, tenants map[string]tenant.Tenant, d *dialects, k *core, s *State, l *slog.Logger) (*gateHouse, error) {
-	return &gateHouse{handler: http.NotFoundHandler()}, nil
-}
-
-func (s *Server) IdentityIssuer() string { return "x" }

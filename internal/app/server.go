@@ -32,11 +32,11 @@ type Server struct {
 	state  *State
 	logger *slog.Logger
 
-	core    *core
-	gate    *gateHouse
-	health  *ops.Health
-	metrics *ops.Metrics
-	crew    *crew
+	core     *core
+	entrance *entrance
+	health   *ops.Health
+	metrics  *ops.Metrics
+	crew     *crew
 
 	gateDoor, deskDoor, opsDoor *door
 	adminSocket                 net.Listener
@@ -61,13 +61,13 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	spoken := newDialects(c, tenants)
+	spoken := newSpoken(c, tenants)
 
 	// The one way in, and what stands on it.
 	if s.core, err = newCore(c, s.state, spoken.profiles, policyParts(), s.logger); err != nil {
 		return nil, err
 	}
-	if s.gate, err = newGate(c, tenants, spoken, s.core, s.state, s.logger); err != nil {
+	if s.entrance, err = newEntrance(c, tenants, spoken, s.core, s.state, s.logger); err != nil {
 		return nil, err
 	}
 	s.core.follower.Installation = tenants[tenant.Default].ID
@@ -85,7 +85,7 @@ func (s *Server) open(home tenant.Tenant) (err error) {
 	for _, h := range c.Desk.Hosts {
 		deskHandler.hosts[h] = true
 	}
-	if s.gateDoor, err = s.openPublic("gate", c.Gate.Listen, c.Gate.TLS, s.gate.handler, c.Limits.Connections); err != nil {
+	if s.gateDoor, err = s.openPublic("gate", c.Gate.Listen, c.Gate.TLS, s.entrance.gate, c.Limits.Connections); err != nil {
 		return err
 	}
 	if s.deskDoor, err = s.openPublic("desk", c.Desk.Listen, c.Desk.TLS, deskHandler, 0); err != nil {
@@ -131,7 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return errors.Join(err, s.abandon())
 	}
-	s.crew.start(s.gate.tasks...)
+	s.crew.start(s.entrance.tasks()...)
 	var watches []task
 	for _, pair := range s.certificates {
 		watches = append(watches, task{"the certificates", func(ctx context.Context) error { pair.Watch(ctx, 5*time.Second); return nil }})
@@ -183,7 +183,7 @@ func (s *Server) drain() error {
 	if n := <-left; n > 0 {
 		errs = append(errs, fmt.Errorf("%d sockets and downloads were cut", n))
 	}
-	s.gate.close()
+	s.entrance.close()
 	errs = append(errs, s.crew.home(), s.core.journal.Close(), s.state.Close())
 	if s.opsDoor != nil {
 		errs = append(errs, s.opsDoor.server.Close())

@@ -17,3 +17,6 @@ func (s *Server) GateAddress() string { return s.gateDoor.listener.Addr().String
 
 // DeskAddress is the address of the desk.
 func (s *Server) DeskAddress() string { return s.deskDoor.listener.Addr().String() }
+
+// IdentityIssuer is who states identities to backends.
+func (s *Server) IdentityIssuer() string { return s.config.Identity.Issuer }
