@@ -112,8 +112,7 @@ func (d *door) close(ctx context.Context) error {
 	return nil
 }
 
-// url is where the door can be reached from this machine, by a name that
-// browsers take for secure.
+// url is where the door can be reached from this machine.
 func (d *door) url() string {
 	scheme := "http"
 	if d.tls {
@@ -124,8 +123,8 @@ func (d *door) url() string {
 		return "unix:" + d.listener.Addr().String()
 	}
 	host := at.IP.String()
-	if at.IP.IsLoopback() || at.IP.IsUnspecified() {
-		host = "localhost"
+	if at.IP.IsUnspecified() { // every address, so this one too
+		host = "127.0.0.1"
 	}
 	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(host, fmt.Sprint(at.Port)))
 }

@@ -33,6 +33,8 @@ type Server struct {
 	logger *slog.Logger
 
 	core     *core
+	spoken   *spoken
+	home     tenant.Tenant
 	entrance *entrance
 	health   *ops.Health
 	metrics  *ops.Metrics
@@ -61,13 +63,13 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	spoken := newSpoken(c, tenants)
+	s.home, s.spoken = tenants[tenant.Default], newSpoken(c, tenants)
 
 	// The one way in, and what stands on it.
-	if s.core, err = newCore(c, s.state, spoken.profiles, policyParts(), s.logger); err != nil {
+	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), s.logger); err != nil {
 		return nil, err
 	}
-	if s.entrance, err = newEntrance(c, tenants, spoken, s.core, s.state, s.logger); err != nil {
+	if s.entrance, err = newEntrance(c, tenants, s.spoken, s.core, s.state, s.logger); err != nil {
 		return nil, err
 	}
 	s.core.follower.Installation = tenants[tenant.Default].ID
@@ -75,13 +77,13 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.count()
 	s.watch()
 
-	return s, s.open(tenants[tenant.Default])
+	return s, s.open()
 }
 
 // open binds every listener.
-func (s *Server) open(home tenant.Tenant) (err error) {
+func (s *Server) open() (err error) {
 	c := s.config
-	deskHandler := &desk{hosts: map[config.Host]bool{}, trust: trust(c.Desk.TrustedProxies, c.Desk.ProxyHeaders), home: home, api: s.api}
+	deskHandler := &desk{hosts: map[config.Host]bool{}, trust: trust(c.Desk.TrustedProxies, c.Desk.ProxyHeaders), home: s.home, api: s.api}
 	for _, h := range c.Desk.Hosts {
 		deskHandler.hosts[h] = true
 	}
@@ -149,6 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		}()
 	}
+	s.spoken.prepareKeys(ctx, s.core, s.home.ID)
 	select {
 	case <-ctx.Done():
 		s.logger.Info("stopping", "drain", s.config.Shutdown.Drain.String())

@@ -39,14 +39,14 @@ func (d *demo) token(ctx context.Context, key, secret string) (string, error) {
 func (d *demo) ayyeka(a Ayyeka) chapter {
 	var token string
 	return chapter{name: "Ayyeka: OAuth client credentials, then a bearer JWT", steps: []step{
-		{"buy a token with key and secret", "POST /auth/token", func(ctx context.Context) (note string, err error) {
+		{what: "buy a token with key and secret", how: "POST /auth/token", do: func(ctx context.Context) (note string, err error) {
 			token, err = d.token(ctx, a.Key, a.Secret)
 			return "RS384, one hour", err
 		}},
-		{"check its signature as anybody could", "GET /.well-known/jwks.json", func(ctx context.Context) (string, error) {
+		{what: "check its signature as anybody could", how: "GET /.well-known/jwks.json", do: func(ctx context.Context) (string, error) {
 			return d.checkSignature(ctx, a.JWKSURL, token)
 		}},
-		{"read the sites", "GET /v2.0/site", func(ctx context.Context) (string, error) {
+		{what: "read the sites", how: "GET /v2.0/site", do: func(ctx context.Context) (string, error) {
 			var sites []struct {
 				Name string `json:"display_name"`
 			}
@@ -59,10 +59,10 @@ func (d *demo) ayyeka(a Ayyeka) chapter {
 			}
 			return fmt.Sprintf("%d sites", len(sites)), err
 		}},
-		{"ask the backend what it was told", "GET /v2.0/user/uiPreferences", func(ctx context.Context) (string, error) {
+		{what: "ask the backend what it was told", how: "GET /v2.0/user/uiPreferences", do: func(ctx context.Context) (string, error) {
 			return d.seenByBackend(ctx, token)
 		}},
-		{"a wrong secret is refused", "POST /auth/token", func(ctx context.Context) (string, error) {
+		{what: "a wrong secret is refused", how: "POST /auth/token", do: func(ctx context.Context) (string, error) {
 			got, err := d.send(ctx, http.MethodPost, d.gate+"/auth/token", strings.NewReader("grant_type=client_credentials"), func(r *http.Request) {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				basic(a.Key, "not the secret")(r)
@@ -91,7 +91,7 @@ func (d *demo) checkSignature(ctx context.Context, url, token string) (string, e
 	}
 	for _, k := range keys.Keys {
 		if _, err := signed.Verify(k); err == nil {
-			return fmt.Sprintf("%d published keys", len(keys.Keys)), nil
+			return "by the keys that are published", nil
 		}
 	}
 	return "", fmt.Errorf("none of %d published keys verifies it", len(keys.Keys))

@@ -13,14 +13,14 @@ import (
 // kind of credential.
 func (d *demo) routes(g Gateway) chapter {
 	return chapter{name: "Routes: any backend, any credential", steps: []step{
-		{"nobody is let in without one", "GET " + downloadPath, func(ctx context.Context) (string, error) {
+		{what: "nobody is let in without one", how: "GET " + downloadPath, do: func(ctx context.Context) (string, error) {
 			got, err := d.send(ctx, http.MethodGet, d.gate+downloadPath, nil, nil)
 			if err == nil {
 				err = got.want(http.StatusUnauthorized)
 			}
 			return "401", err
 		}},
-		{"download with an API key", "GET " + downloadPath, func(ctx context.Context) (string, error) {
+		{what: "download with an API key", how: "GET " + downloadPath, do: func(ctx context.Context) (string, error) {
 			got, err := d.send(ctx, http.MethodGet, d.gate+downloadPath+"?lines=100", nil, apiKey(g.APIKey))
 			if err == nil {
 				err = got.want(http.StatusOK)
@@ -30,7 +30,7 @@ func (d *demo) routes(g Gateway) chapter {
 			}
 			return "100 lines, streamed", err
 		}},
-		{"open a socket and hear an echo", "WebSocket " + socketPath, func(ctx context.Context) (string, error) {
+		{what: "open a socket and hear an echo", how: "WebSocket " + socketPath, do: func(ctx context.Context) (string, error) {
 			return "", d.echo(ctx, g)
 		}},
 	}}

@@ -35,6 +35,8 @@ type held struct {
 	ended   chan ending // of the socket
 	cut     chan ending // of the download
 	revoked time.Time
+
+	socketTook, downloadTook time.Duration // from there to the ending
 }
 
 // ending is how and when something that was open ended, as its reader saw it.
@@ -49,7 +51,7 @@ func (d *demo) taking() (chapter, *receipt) {
 	h := &held{ended: make(chan ending, 1), cut: make(chan ending, 1)}
 	r := new(receipt)
 	return chapter{name: "Taking a right away ends what it opened", steps: []step{
-		{"make a throw-away key", "POST {admin}/v1/credentials", func(ctx context.Context) (string, error) {
+		{what: "make a throw-away key", how: "POST {admin}/v1/credentials", do: func(ctx context.Context) (string, error) {
 			client, err := d.client(ctx)
 			if err != nil {
 				return "", err
@@ -57,13 +59,13 @@ func (d *demo) taking() (chapter, *receipt) {
 			h.key, err = d.credential(ctx, client, "api_key", "", "thrown away by the demonstration")
 			return h.key.Credential.ID, err
 		}},
-		{"open a socket, say hello, hear it back", "WebSocket " + socketPath, func(ctx context.Context) (string, error) {
+		{what: "open a socket, say hello, hear it back", how: "WebSocket " + socketPath, do: func(ctx context.Context) (string, error) {
 			return "held by the gate", d.openSocket(ctx, h)
 		}},
-		{"begin a download that takes its time", "GET " + downloadPath, func(ctx context.Context) (string, error) {
+		{what: "begin a download that takes its time", how: "GET " + downloadPath, do: func(ctx context.Context) (string, error) {
 			return d.openDownload(ctx, h)
 		}},
-		{"revoke the key", "POST {admin}/v1/…/revoke", func(ctx context.Context) (string, error) {
+		{what: "revoke the key", how: "POST {admin}/v1/…/revoke", do: func(ctx context.Context) (string, error) {
 			h.revoked = time.Now()
 			err := d.admin.post(ctx, "/v1/credentials/"+h.key.Credential.ID+"/revoke", struct{}{}, http.StatusOK, r)
 			if err == nil && (len(r.Nodes) != 1 || r.Nodes[0].SocketsClosed != 2) {
@@ -71,9 +73,11 @@ func (d *demo) taking() (chapter, *receipt) {
 			}
 			return fmt.Sprintf("change %d", r.Change), err
 		}},
-		{"the socket was closed", "", func(ctx context.Context) (string, error) { return awaitEnd(ctx, h.ended, h.revoked) }},
-		{"the download was cut", "", func(ctx context.Context) (string, error) { return awaitEnd(ctx, h.cut, h.revoked) }},
-		{"the next request is refused", "GET " + downloadPath, func(ctx context.Context) (string, error) {
+		{what: "the socket was closed", how: "after the revocation", took: &h.socketTook,
+			do: func(ctx context.Context) (string, error) { return awaitEnd(ctx, h.ended, h.revoked, &h.socketTook) }},
+		{what: "the download was cut", how: "after the revocation", took: &h.downloadTook,
+			do: func(ctx context.Context) (string, error) { return awaitEnd(ctx, h.cut, h.revoked, &h.downloadTook) }},
+		{what: "the next request is refused", how: "GET " + downloadPath, do: func(ctx context.Context) (string, error) {
 			got, err := d.send(ctx, http.MethodGet, d.gate+downloadPath, nil, apiKey(h.key.Secret))
 			if err == nil {
 				err = got.want(http.StatusUnauthorized)
@@ -139,21 +143,21 @@ func (d *demo) openDownload(ctx context.Context, h *held) (string, error) {
 	return "running", nil
 }
 
-// awaitEnd waits until what was open has ended, and says how long after the
-// call of revoke began that was seen.
-func awaitEnd(ctx context.Context, ended chan ending, since time.Time) (string, error) {
+// awaitEnd waits until what was open has ended, and notes how long after the
+// call of revoke began that was.
+func awaitEnd(ctx context.Context, ended chan ending, since time.Time, took *time.Duration) (string, error) {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()
 	select {
 	case e := <-ended:
+		*took = e.at.Sub(since)
 		if e.err == nil {
 			return "", errors.New("it came to its own end")
 		}
-		note := pretty(e.at.Sub(since)) + " after the call began"
 		if c := websocket.CloseStatus(e.err); c != -1 {
-			note += fmt.Sprintf(", close code %d", c)
+			return fmt.Sprintf("close code %d", c), nil
 		}
-		return note, nil
+		return "", nil
 	case <-ctx.Done():
 		return "", errors.New("it is still open")
 	}

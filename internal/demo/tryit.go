@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -21,17 +22,27 @@ func (s *screen) receipt(r *receipt) {
 
 // tryIt is what to paste into a shell.
 func (d *demo) tryIt(f File, dir string) {
-	gate, admin := local(f.BaseURL), local(f.Admin.URL)
 	s := d.screen
 	s.section("Do it yourself")
 	s.paste("a token, and the sites",
-		fmt.Sprintf("TOKEN=$(curl -s -u '%s:%s' -d grant_type=client_credentials %s/auth/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')", f.Ayyeka.Key, f.Ayyeka.Secret, gate),
-		fmt.Sprintf(`curl -H "Authorization: Bearer $TOKEN" %s/v2.0/site`, gate),
-		fmt.Sprintf(`curl -H "Authorization: Bearer $TOKEN" %s/v2.0/user/uiPreferences`, gate))
+		"GATE="+local(f.BaseURL),
+		fmt.Sprintf("TOKEN=$(curl -s -u '%s:%s' -d grant_type=client_credentials $GATE/auth/token | %s)", f.Ayyeka.Key, f.Ayyeka.Secret, member("access_token")),
+		`curl -H "Authorization: Bearer $TOKEN" $GATE/v2.0/site`,
+		`curl -H "Authorization: Bearer $TOKEN" $GATE/v2.0/user/uiPreferences`)
 	s.paste("a download that takes its time; leave it running",
-		fmt.Sprintf("curl -N -H 'X-API-Key: %s' '%s%s?lines=1000&every=1s'", f.Gateway.APIKey, gate, downloadPath))
+		fmt.Sprintf("curl -N -H 'X-API-Key: %s' '%s%s?lines=1000&every=1s'", f.Gateway.APIKey, local(f.BaseURL), downloadPath))
 	s.paste("and in another shell: revoke its key, and see it end",
-		fmt.Sprintf("curl -X POST -H 'Authorization: Bearer %s' %s/v1/credentials/%s/revoke", f.Admin.Token, admin, f.Gateway.CredentialID))
+		fmt.Sprintf("ADMIN=%s", local(f.Admin.URL)),
+		fmt.Sprintf("curl -X POST -H 'Authorization: Bearer %s' $ADMIN/v1/credentials/%s/revoke", f.Admin.Token, f.Gateway.CredentialID))
 	s.printf("\n  Everything a script needs is in %s\n", s.in(cyan, filepath.Join(dir, FileName)))
 	s.printf("  Up until you press Ctrl-C.\n")
+}
+
+// member is a command that reads one member of a JSON object, with what this
+// machine has.
+func member(name string) string {
+	if _, err := exec.LookPath("jq"); err == nil {
+		return "jq -r ." + name
+	}
+	return fmt.Sprintf(`sed 's/.*"%s":"\([^"]*\)".*/\1/'`, name)
 }
