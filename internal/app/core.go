@@ -43,11 +43,11 @@ type core struct {
 }
 
 // newCore puts the core together. Nothing runs yet.
-func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, logger *slog.Logger) (_ *core, err error) {
+func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, leeway time.Duration, logger *slog.Logger) (_ *core, err error) {
 	k := &core{logger: logger}
 
 	// What is open here, and the log that ends it.
-	k.live = live.New(live.Options{Log: logger})
+	k.live = live.New(live.Options{Leeway: leeway, Log: logger})
 	k.tail = revocation.NewTail(revocation.Options{
 		Store: s.Store, Node: s.Node, Conns: k.live, Bus: inproc.New(inproc.DefaultQueue),
 		Lease: c.Revocation.Lease.Std(), Interval: c.Revocation.Poll.Std(), Log: logger,

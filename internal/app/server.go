@@ -24,6 +24,9 @@ type Options struct {
 	State   *State // the server's from now on: it closes it
 	Logger  *slog.Logger
 	Version string
+	// Leeway is how long after its expiry a credential's conns are ended, for
+	// clocks that differ; 0: 30 s.
+	Leeway time.Duration
 }
 
 // Server is Gatehouse, put together.
@@ -66,7 +69,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.home, s.spoken = tenants[tenant.Default], newSpoken(c, tenants)
 
 	// The one way in, and what stands on it.
-	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), s.logger); err != nil {
+	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), o.Leeway, s.logger); err != nil {
 		return nil, err
 	}
 	if s.entrance, err = newEntrance(c, tenants, s.spoken, s.core, s.state, s.logger); err != nil {

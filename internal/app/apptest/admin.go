@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"gatehouse.dev/internal/secret"
 )
@@ -119,6 +120,17 @@ func (a Admin) Credential(t testing.TB, owner, kind, dialect string) Credential 
 	if dialect != "" {
 		in["dialect"] = dialect
 	}
+	return a.credential(t, in)
+}
+
+// CredentialUntil makes an API key that expires.
+func (a Admin) CredentialUntil(t testing.TB, owner string, expires time.Time) Credential {
+	t.Helper()
+	return a.credential(t, map[string]any{"principal": owner, "kind": "api_key", "expires": expires})
+}
+
+func (a Admin) credential(t testing.TB, in map[string]any) Credential {
+	t.Helper()
 	var out struct {
 		Credential struct{ ID, Key string }
 		Secret     string

@@ -29,6 +29,7 @@ type Options struct {
 	Extra    string // more configuration, as YAML at the top level
 	Routes   string // more routes, as items of the list
 	Drain    time.Duration
+	Leeway   time.Duration // of expiries; 0: the program's own
 	// DeskHosts are the names the desk answers to; none: any.
 	DeskHosts []string
 }
@@ -99,7 +100,7 @@ func Start(t testing.TB, o Options) *House {
 	must(t, err)
 	owner, err := app.LetIn(t.Context(), state, "root", "made by a test")
 	must(t, err)
-	h.Server, err = app.New(t.Context(), app.Options{Config: conf, State: state, Logger: logger, Version: "test"})
+	h.Server, err = app.New(t.Context(), app.Options{Config: conf, State: state, Logger: logger, Version: "test", Leeway: o.Leeway})
 	must(t, err)
 	h.Gate, h.Desk = h.Server.GateURL(), h.Server.DeskURL()
 	h.Admin = Admin{URL: h.Server.AdminURL(), Token: owner.Token, Principal: owner.Principal.ID}
@@ -130,8 +131,12 @@ func (h *House) serve(t testing.TB, backend net.Listener) {
 		if err := h.Stop(); err != nil {
 			t.Errorf("stop the server: %v", err)
 		}
-		if t.Failed() && testing.Verbose() {
-			t.Logf("the server's log:\n%s", h.Log)
+		if t.Failed() {
+			for line := range strings.Lines(h.Log.String()) {
+				if !strings.Contains(line, `"level":"INFO"`) {
+					t.Logf("the server said: %s", line)
+				}
+			}
 		}
 	})
 }
