@@ -121,7 +121,7 @@ func (p *Pool) note(a *address, ctx context.Context, err error) {
 		return
 	}
 	var own interface{ CallerSide() bool }
-	if ctx.Err() != nil || errors.As(err, &own) {
+	if over(ctx) || errors.As(err, &own) {
 		return
 	}
 	weight := 1
@@ -133,6 +133,13 @@ func (p *Pool) note(a *address, ctx context.Context, err error) {
 		p.config.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream address avoided",
 			slog.String("upstream", p.name), slog.String("address", a.host), slog.String("error", err.Error()))
 	}
+}
+
+// over reports whether ctx has ended, or is about to: a connection notices a
+// deadline by a timer of its own, maybe a moment earlier.
+func over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // all is the set of every address, of which [Pool.pick] knows 64.
