@@ -121,9 +121,7 @@ func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inb
 	event.Route(m.Name)
 	event.Path(path.Escaped)
 	c := &call{match: m, facts: facts, path: path, query: query}
-	asIf := *r
-	asIf.Method = o.method
-	id, err := g.admit(&asIf, c, g.door.Check)
+	id, err := g.admit(r, o.method, c, g.door.Check)
 	if err != nil {
 		g.refuseProxy(w, c, o, err)
 		event.Refused(asRefusal(err).Reason)
@@ -145,16 +143,11 @@ func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inb
 // originalFacts are those of the caller behind the proxy.
 func (g *Gateway) originalFacts(r *http.Request, asked *inbound.Facts, o original, hosts Hosts) (*inbound.Facts, error) {
 	facts := *asked
-	// The host was read above, under stricter rules.
-	h := r.Header
-	if len(h["X-Forwarded-Host"]) > 0 {
-		h = h.Clone()
-		h.Del("X-Forwarded-Host")
-	}
-	from, err := g.trust.Origin(&http.Request{RemoteAddr: peerText(asked.Peer), Header: h, Host: o.host, TLS: r.TLS})
+	from, err := g.trust.Behind(forwarded.Origin{Peer: asked.Peer, Scheme: asked.Scheme}, r.Header)
 	if err != nil {
 		return nil, err
 	}
+	// Its host is not asked for: it was read above, under stricter rules.
 	facts.Remote, facts.Scheme = from.Remote, from.Scheme
 	var ok bool
 	facts.Host = forwarded.HostName(o.host)
@@ -163,8 +156,6 @@ func (g *Gateway) originalFacts(r *http.Request, asked *inbound.Facts, o origina
 	}
 	return &facts, nil
 }
-
-func peerText(a netip.Addr) string { return netip.AddrPortFrom(a, 0).String() }
 
 // refuseProxy answers in the statuses that the proxy understands. nginx makes
 // 500 of any but 401 and 403; the others show them to their callers, who then

@@ -153,7 +153,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call) {
 		g.serveSocket(w, r, c)
 		return
 	}
-	id, err := g.admit(r, c, g.door.Check)
+	id, err := g.admit(r, r.Method, c, g.door.Check)
 	if err != nil {
 		c.refuse(w, r, c.facts, err)
 		return
@@ -186,7 +186,7 @@ func (c *call) amend(r *http.Request) func(http.Header) {
 // admit finds out who calls and whether they may. It returns nil for a route
 // that asks nobody.
 func (g *Gateway) admit(
-	r *http.Request, c *call, believe func(context.Context, authn.Attempt) (*identity.Identity, error),
+	r *http.Request, method string, c *call, believe func(context.Context, authn.Attempt) (*identity.Identity, error),
 ) (*identity.Identity, error) {
 	if c.accepts.none {
 		return nil, nil
@@ -200,7 +200,7 @@ func (g *Gateway) admit(
 		return nil, err
 	}
 	logging.From(r.Context()).Caller(id.Principal, id.Credential, string(id.Method))
-	if err := g.allow(r.Context(), r.Method, c, id); err != nil {
+	if err := g.allow(r.Context(), method, c, id); err != nil {
 		return nil, err
 	}
 	if c.Limit.Limited() {

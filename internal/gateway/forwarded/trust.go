@@ -51,14 +51,20 @@ func (t Trust) Origin(r *http.Request) (Origin, error) {
 	if r.TLS != nil {
 		o.Scheme = "https"
 	}
+	return t.Behind(o, r.Header)
+}
+
+// Behind completes what is known of a request's neighbour with what that says,
+// where it is trusted.
+func (t Trust) Behind(o Origin, h http.Header) (Origin, error) {
 	o.Remote = o.Peer
 	if len(t.Proxies) == 0 || !t.Trusted(o.Peer) {
 		return o, nil
 	}
 	if t.Style == RFC7239 {
-		return o, t.readForwarded(&o, r.Header)
+		return o, t.readForwarded(&o, h)
 	}
-	return o, t.readXForwarded(&o, r.Header)
+	return o, t.readXForwarded(&o, h)
 }
 
 // readXForwarded walks the list of addresses from the right for as long as
@@ -124,6 +130,9 @@ func host(s string) (string, error) {
 // node reads an address with or without a port, in brackets or not; the
 // invalid address for anything else.
 func node(s string) netip.Addr {
+	if s == "" {
+		return netip.Addr{}
+	}
 	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
 		return a.Unmap().WithZone("")
 	}
