@@ -9,6 +9,10 @@
 // bytes, whatever the database's own collation says; a test keeps the
 // migrations to it.
 //
+// It needs sessions of its own (prepared statements, LISTEN, time-outs): the
+// server itself or a pooler in session mode, not one that shares a session
+// between transactions.
+//
 // A session is not left to its luck: statements, lock waits and idle
 // transactions have limits, so that a lost node does not hold a lock for long.
 package postgres
