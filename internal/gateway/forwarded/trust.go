@@ -61,10 +61,12 @@ func (t Trust) Behind(o Origin, h http.Header) (Origin, error) {
 	if len(t.Proxies) == 0 || !t.Trusted(o.Peer) {
 		return o, nil
 	}
+	read := t.readXForwarded
 	if t.Style == RFC7239 {
-		return o, t.readForwarded(&o, h)
+		read = t.readForwarded
 	}
-	return o, t.readXForwarded(&o, h)
+	err := read(&o, h)
+	return o, err
 }
 
 // readXForwarded walks the list of addresses from the right for as long as

@@ -241,6 +241,40 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestDeadlineIsForOneExchange: one that is left over neither ends a slow body
+// nor makes an idle connection look broken.
+func TestDeadlineIsForOneExchange(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, func(n int, c net.Conn, in *bufio.Reader) {
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			if r.Method == "GET" {
+				io.WriteString(c, ok)
+				continue
+			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl")
+			time.Sleep(300 * time.Millisecond)
+			io.WriteString(c, "ow")
+		}
+	})
+	b.ResponseTimeout = 200 * time.Millisecond
+	for _, c := range []struct {
+		method, want string
+		rest         time.Duration
+	}{{"GET", "ok", 0}, {"DELETE", "slow", 0}, {"GET", "ok", 300 * time.Millisecond}, {"GET", "ok", 0}, {"POST", "slow", 0}} {
+		if got, err := b.do(t, c.method, nil); got != c.want || err != nil {
+			t.Errorf("%s: %q, %v", c.method, got, err)
+		}
+		time.Sleep(c.rest)
+	}
+	if n := b.conns.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 func TestTimeoutIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	var received atomic.Int32

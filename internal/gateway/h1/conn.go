@@ -34,8 +34,9 @@ type conn struct {
 	probe func(fd uintptr) bool
 	peek  error // what probe found
 
-	mu      sync.Mutex // guards the order of deadlines
-	heading bool       // the answer's headers are still awaited
+	mu       sync.Mutex // guards the order of deadlines
+	heading  bool       // the answer's headers are still awaited
+	deadline time.Time  // for reading; zero: none
 }
 
 func newConn(c *Client, nc net.Conn) *conn {
@@ -72,6 +73,10 @@ func (k *conn) quiet() bool {
 	if k.raw == nil {
 		return true
 	}
+	if !k.deadline.IsZero() && time.Since(k.deadline) > -time.Second {
+		k.deadline = time.Time{} // over, or nearly: the probe would take it for trouble
+		k.SetReadDeadline(time.Time{})
+	}
 	return k.raw.Read(k.probe) == nil && k.peek == nil
 }
 
@@ -94,25 +99,31 @@ func (k *conn) Read(p []byte) (int, error) {
 }
 
 // await limits the wait for the answer's headers. It may come from the
-// goroutine that sends the body.
+// goroutine that sends the body. A deadline left by the last exchange is as good
+// as a new one, if it leaves three quarters of the time.
 func (k *conn) await(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.heading {
-		k.setReadDeadline(ctx, time.Now().Add(k.client.ResponseTimeout))
+	now, limit := time.Now(), k.client.ResponseTimeout
+	if k.heading && k.deadline.Sub(now) < limit*3/4 {
+		k.setReadDeadline(ctx, now.Add(limit))
 	}
 }
 
-// headed ends that wait: a body may take as long as it likes.
-func (k *conn) headed(ctx context.Context) {
+// headed ends that wait: a body may take as long as it likes. One that is here
+// already needs no change.
+func (k *conn) headed(ctx context.Context, body int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.heading = false
-	k.setReadDeadline(ctx, time.Time{})
+	if !k.deadline.IsZero() && (body < 0 || body > int64(k.in.Buffered())) {
+		k.setReadDeadline(ctx, time.Time{})
+	}
 }
 
 // setReadDeadline must not undo what the end of ctx has set.
 func (k *conn) setReadDeadline(ctx context.Context, t time.Time) {
+	k.deadline = t
 	k.SetReadDeadline(t)
 	if ctx.Err() != nil {
 		k.SetReadDeadline(past)

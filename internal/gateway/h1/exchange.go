@@ -81,7 +81,11 @@ func (x *exchange) perform(inform Inform) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.headed(x.req.Context())
+	length := res.ContentLength
+	if res.Body == http.NoBody {
+		length = 0
+	}
+	x.headed(x.req.Context(), length)
 	x.budget = -1
 	x.reuse = !res.Close && res.ProtoAtLeast(1, 1)
 	if res.Body == http.NoBody {
