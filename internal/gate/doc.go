@@ -18,3 +18,5 @@
 // it textually begins as, because each protocol has its own words of refusal;
 // none of them forwards it.
 package gate
+
+//go:generate go test . -run TestURLsDocument -update

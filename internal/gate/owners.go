@@ -8,6 +8,8 @@ import (
 
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/canonical"
+	"gatehouse.dev/internal/gateway/problem"
+	"gatehouse.dev/internal/inbound"
 )
 
 // The gate's own paths.
@@ -55,6 +57,7 @@ func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 		{PathForwardAuth, "the gate", false, g.forwardAuth},
 		{PathJWKS, "the gate", false, http.HandlerFunc(g.serveJWKS)},
 		{PathIdentityKeys, "the gate", false, http.HandlerFunc(g.serveIdentityKeys)},
+		{"/-/", "the gate", false, http.HandlerFunc(nothing)},
 	}
 	for _, d := range t.Dialects {
 		for _, r := range d.Routes {
@@ -84,6 +87,12 @@ func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 	}
 	slices.SortStableFunc(all, func(a, b owner) int { return len(b.path) - len(a.path) })
 	return all, nil
+}
+
+// nothing answers below the gate's own prefix, so that a route for everything
+// does not get what is meant for the gate.
+func nothing(w http.ResponseWriter, r *http.Request) {
+	problem.Write(w, http.StatusNotFound, "there is nothing here", inbound.From(r.Context()).RequestID)
 }
 
 // conflict finds another owner of what w wants. One dialect may name a path

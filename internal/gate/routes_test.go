@@ -155,6 +155,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("request %d: %d %v", i, res.StatusCode, res.Header)
 		}
 	}
+	if res, _ := s.ask("GET", "/few", s.caller("bob", "test/reader").key()); res.StatusCode != 200 {
+		t.Errorf("another caller: %d", res.StatusCode)
+	}
 	s.revoke(ada)
 	if res, _ := s.ask("GET", "/sites/17", ada.key()); res.StatusCode != 401 {
 		t.Errorf("after revocation: %d", res.StatusCode)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -204,7 +205,8 @@ func (g *Gateway) admit(
 		return nil, err
 	}
 	if c.Limit.Limited() {
-		if err := g.door.Limit(id, c.Name, c.Limit); err != nil {
+		// Each caller has the route's limit for itself.
+		if err := g.door.Limit(id, c.Name+"/"+cmp.Or(id.Credential, id.Principal), c.Limit); err != nil {
 			return nil, err
 		}
 	}

@@ -75,9 +75,9 @@ type Route struct {
 	Upstream       *Upstream
 	WebSocket      bool
 	PassCredential bool
-	PassHeaders    []string // see hygiene.Rules
-	MaxBody        int64    // 0: no limit
-	Limit          throttle.Rate
+	PassHeaders    []string      // see hygiene.Rules
+	MaxBody        int64         // 0: no limit
+	Limit          throttle.Rate // for each caller
 	CORS           *cors.Policy
 }
 
