@@ -188,7 +188,7 @@ func (r *Recorder) write(ctx context.Context, batch []Event) {
 		if err == nil {
 			return
 		}
-		if try == 1 {
+		if try == 1 && ctx.Err() == nil { // at the stop it is not lost, see below
 			r.log.Error("audit rows cannot be written; trying again", "rows", len(batch), "error", err)
 		}
 		select {

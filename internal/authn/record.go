@@ -23,6 +23,10 @@ func (s *Service) refused(ctx context.Context, action string, a *Attempt, r *Ref
 	}
 	e := a.event(action)
 	e.Outcome, e.Reason = audit.Refused, r.Reason
+	if r.person == "" {
+		// A name that is nobody's may be a password in the wrong field.
+		delete(e.Personal, audit.FieldName)
+	}
 	e.Actor, e.Target, e.Person = r.person, r.target, r.person
 	if r.Kind == Unavailable {
 		e.Outcome = audit.Failed
