@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/dialect/ayyeka"
 	"gatehouse.dev/internal/policy"
@@ -48,3 +50,13 @@ func ayyekaConfig(a *config.Ayyeka) ayyeka.Config {
 }
 
 func (d *spoken) profiles(t tenant.Tenant) []*token.Profile { return d.tokens[t.ID] }
+
+// prepareKeys has the signing keys made that the first callers will need. RSA
+// keys take seconds; nobody should wait for them who does not have to.
+func (d *spoken) prepareKeys(ctx context.Context, k *core, house string) {
+	k.keys.Prepare(ctx, house, token.UseIdentity, token.ES256)
+	for t, c := range d.ayyeka {
+		p := ayyeka.Profile(c)
+		k.keys.Prepare(ctx, t, p.Use, p.Alg)
+	}
+}

@@ -14,7 +14,6 @@ import (
 	"gatehouse.dev/internal/gateway/relay"
 	"gatehouse.dev/internal/socket"
 	"gatehouse.dev/internal/tenant"
-	"gatehouse.dev/internal/token"
 )
 
 // entrance is everything behind the listener for callers.
@@ -85,16 +84,6 @@ func (e *entrance) speak(d config.Dialects, spoken *spoken, t tenant.Tenant, rou
 		all = append(all, made)
 	}
 	return all, nil
-}
-
-// prepareKeys has the signing keys made that the first callers will need. RSA
-// keys take seconds; nobody should wait for them who does not have to.
-func (sp *spoken) prepareKeys(ctx context.Context, k *core, house string) {
-	k.keys.Prepare(ctx, house, token.UseIdentity, token.ES256)
-	for t, c := range sp.ayyeka {
-		p := ayyeka.Profile(c)
-		k.keys.Prepare(ctx, t, p.Use, p.Alg)
-	}
 }
 
 // tasks is what must run for the entrance to work.

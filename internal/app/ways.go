@@ -1,0 +1,58 @@
+package app
+
+import (
+	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/gate"
+	"gatehouse.dev/internal/gateway"
+)
+
+// Way is one place at the gate where a caller can put a secret.
+type Way struct {
+	Owner  string // "dialect ayyeka", "route files", "forward-auth"
+	Method string // empty: any
+	Path   string
+	In     dialect.WayIn
+	Name   string // of the header or query parameter, where In leaves it open
+	Socket bool   // it begins a WebSocket
+}
+
+// WaysIn lists every way in that this configuration has, from the table of
+// dialects and routes themselves. The test that looks for secrets where they
+// should not be goes through this list, so a new way in cannot be forgotten.
+func (s *Server) WaysIn() []Way {
+	var all []Way
+	for _, d := range s.entrance.dialects {
+		for _, r := range d.Routes {
+			for _, in := range r.WaysIn {
+				all = append(all, Way{Owner: "dialect " + d.Name, Method: r.Method, Path: r.Path, In: in})
+			}
+		}
+	}
+	for _, r := range s.entrance.routes {
+		for _, w := range routeWays(r) {
+			w.Owner, w.Path, w.Socket = "route "+r.Name, r.Path, r.WebSocket
+			all = append(all, w)
+			w.Owner, w.Path, w.Socket = "forward-auth", gate.PathForwardAuth, false
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func routeWays(r gateway.Route) []Way {
+	var all []Way
+	for _, k := range r.Credentials {
+		switch k {
+		case gateway.Bearer:
+			all = append(all, Way{In: dialect.BearerHeader})
+		case gateway.Basic:
+			all = append(all, Way{In: dialect.BasicHeader}, Way{In: dialect.BasicName})
+		case gateway.Key:
+			all = append(all, Way{In: dialect.HeaderKey, Name: r.KeyHeader})
+			if r.KeyQuery != "" {
+				all = append(all, Way{In: dialect.QueryKey, Name: r.KeyQuery})
+			}
+		}
+	}
+	return all
+}
