@@ -50,7 +50,7 @@ func newChild(t *testing.T) *child {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "in") }))
 	t.Cleanup(backend.Close)
 	c.run("init")
-	more := fmt.Sprintf("\nupstreams:\n  back: {urls: [%q]}\nroutes:\n  - {name: in, path: /in, credentials: [key, basic], upstream: back}\n", backend.URL)
+	more := fmt.Sprintf("\nupstreams:\n  back: {urls: [%q]}\nroutes:\n  - {name: in, path: /in, credentials: [key, basic], roles: [ayyeka/operator], upstream: back}\n", backend.URL)
 	file := filepath.Join(c.dir, "gatehouse.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -121,7 +121,7 @@ func TestKillUnderLoad(t *testing.T) {
 	c := newChild(t)
 	c.start()
 	var owner adminapi.Principal
-	if err := c.api.Post(t.Context(), "/v1/clients", map[string]any{"name": "crash"}, &owner); err != nil {
+	if err := c.api.Post(t.Context(), "/v1/clients", map[string]any{"name": "crash", "roles": []string{"ayyeka/operator"}}, &owner); err != nil {
 		t.Fatal(err)
 	}
 	l := &load{c: c, owner: owner.ID, acks: map[string]int{}}

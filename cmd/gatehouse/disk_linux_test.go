@@ -23,7 +23,7 @@ func TestFullDisk(t *testing.T) {
 	c := newChild(t)
 	c.start()
 	var owner adminapi.Principal
-	if err := c.api.Post(t.Context(), "/v1/clients", map[string]any{"name": "disk"}, &owner); err != nil {
+	if err := c.api.Post(t.Context(), "/v1/clients", map[string]any{"name": "disk", "roles": []string{"ayyeka/operator"}}, &owner); err != nil {
 		t.Fatal(err)
 	}
 	live, gone := c.newKey(t, owner.ID), c.newKey(t, owner.ID)

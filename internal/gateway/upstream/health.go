@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Run checks the addresses until ctx ends, then closes idle connections. It
-// returns at once when no checks are configured.
+// Run checks the addresses until ctx ends, then closes idle connections. When no
+// checks are configured it only waits for that.
 func (p *Pool) Run(ctx context.Context) error {
+	defer p.CloseIdle()
 	if p.config.Health.Path == "" {
+		<-ctx.Done()
 		return nil
 	}
-	defer p.CloseIdle()
 	tick := time.NewTicker(p.config.Health.Interval)
 	defer tick.Stop()
 	for {
