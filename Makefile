@@ -8,6 +8,7 @@ TOOL     := $(GO) tool -modfile=tools/go.mod
 # -race and shuffled order are always on; the seed is printed and can be given back with TESTFLAGS=-shuffle=<seed>.
 TESTFLAGS ?= -race -shuffle=on -timeout=15m
 FUZZTIME  ?= 5s
+CRASHTIME ?= 60
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .PHONY: help
@@ -52,6 +53,10 @@ modules: ## check the module cache against go.sum
 .PHONY: test
 test: ## all tests, with the race detector and in shuffled order
 	$(GO) test -json $(TESTFLAGS) ./... | $(GO) run ./internal/testlog -allowed-skips .ci/allowed-skips
+
+.PHONY: crash
+crash: ## kill the server in a loop under load, for CRASHTIME seconds (default 60)
+	GATEHOUSE_CRASH_SECONDS=$(CRASHTIME) $(GO) test ./cmd/gatehouse -count=1 -v -run 'TestKillUnderLoad|TestFullDisk'
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 5s)
