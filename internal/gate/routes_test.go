@@ -311,6 +311,26 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// TestPreflightOpensNothing: what a preflight asks about does not choose the
+// route of the request that it is.
+func TestPreflightOpensNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, options{routes: []gateway.Route{
+		route("read", "/doc", accepting(gateway.None), func(r *gateway.Route) { r.Methods = []string{"GET"} }),
+		route("rest", "/form", func(r *gateway.Route) { r.Methods = []string{"OPTIONS"} }),
+		route("form", "/form", accepting(gateway.None), func(r *gateway.Route) { r.Methods = []string{"POST"} }),
+	}})
+	for path, want := range map[string]int{"/doc": 405, "/form": 401} {
+		h := http.Header{"Origin": {"https://app.example"}, "Access-Control-Request-Method": {map[string]string{"/doc": "GET", "/form": "POST"}[path]}}
+		if res, _ := s.ask("OPTIONS", path, h); res.StatusCode != want {
+			t.Errorf("OPTIONS %s: %d, want %d", path, res.StatusCode, want)
+		}
+	}
+	if n := s.backend.requests(); n != 0 {
+		t.Errorf("%d requests reached the backend", n)
+	}
+}
+
 // TestStatementIsReused for half a minute and one upstream, and made anew when
 // its key is distrusted.
 func TestStatementIsReused(t *testing.T) {

@@ -124,6 +124,10 @@ func TestReadOriginal(t *testing.T) {
 		"forged other family": {H{"X-Original-Uri": {"/a"}, "X-Original-Method": {"GET"}, "X-Forwarded-Uri": {"/public"}}, original{}, errTwoOriginals},
 		"forged other method": {H{"X-Original-Uri": {"/a"}, "X-Original-Method": {"DELETE"}, "X-Forwarded-Method": {"GET"}}, original{}, errTwoOriginals},
 		"forged host":         {H{"X-Original-Uri": {"/a"}, "X-Original-Method": {"GET"}, "X-Forwarded-Host": {"other.example"}}, original{"GET", "/a", "asked.example", false}, nil},
+		"lent method":         {H{"X-Original-Uri": {"/a"}, "X-Forwarded-Method": {"GET"}}, original{}, errTwoOriginals},
+		"host of another":     {H{"X-Original-Uri": {"/a"}, "X-Original-Method": {"GET"}, "X-Forwarded-Uri": {"/a"}, "X-Forwarded-Method": {"GET"}, "X-Forwarded-Host": {"site.example"}}, original{}, errTwoOriginals},
+		"both alike":          {H{"X-Original-Uri": {"/a"}, "X-Original-Method": {"GET"}, "X-Forwarded-Uri": {"/a"}, "X-Forwarded-Method": {"GET"}, "X-Forwarded-Host": {"asked.example:80"}}, original{"GET", "/a", "asked.example", false}, nil},
+		"two hosts":           {H{"X-Forwarded-Uri": {"/a"}, "X-Forwarded-Method": {"GET"}, "X-Forwarded-Host": {"a", "b"}}, original{}, errTwoOriginals},
 		"forged on traefik":   {H{"X-Original-Uri": {"/public"}, "X-Forwarded-Uri": {"/a"}, "X-Forwarded-Method": {"GET"}}, original{}, errTwoOriginals},
 	} {
 		r := httptest.NewRequest("GET", "/-/forward-auth", nil)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -58,41 +59,54 @@ var (
 //	Caddy, Traefik  X-Forwarded-Uri, -Method and -Host
 //
 // A proxy overwrites its own family and passes the other on as its caller sent
-// it. So where both are there, they must agree, and the host is read from one
-// place: nginx passes X-Forwarded-Host on unless told otherwise, and another
-// host can mean another tenant.
+// it. So one family must say it all, and where both say something they must say
+// the same: otherwise a caller could lend a method to an nginx that was not told
+// to send one, or have the host read from another place, which can mean another
+// route and another tenant. X-Forwarded-Host alone is no family: many proxies
+// pass it on.
 func readOriginal(r *http.Request) (original, error) {
-	one := func(names ...string) (v string, err error) {
-		for _, name := range names {
-			values := r.Header[name]
-			switch {
-			case len(values) == 0:
-			case len(values) > 1 || v != "" && values[0] != v:
-				return "", errTwoOriginals
-			default:
-				v = values[0]
-			}
-		}
-		return v, nil
+	nginx, err := readFamily(r.Header, "X-Original-Uri", "X-Original-Method", "")
+	if err != nil {
+		return original{}, err
 	}
-	o := original{host: r.Host}
-	var err error
-	if o.uri, err = one("X-Original-Uri", "X-Forwarded-Uri"); err != nil {
-		return o, err
+	others, err := readFamily(r.Header, "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host")
+	if err != nil {
+		return original{}, err
 	}
-	if o.method, err = one("X-Original-Method", "X-Forwarded-Method"); err != nil {
-		return o, err
+	o := nginx
+	switch {
+	case !nginx.there():
+		o, o.verbatim = others, true
+	case others.there() && (nginx.uri != others.uri || nginx.method != others.method ||
+		others.host != "" && forwarded.HostName(others.host) != forwarded.HostName(r.Host)):
+		return original{}, errTwoOriginals
 	}
+	o.host = cmp.Or(o.host, r.Host)
 	if o.uri == "" || o.method == "" {
-		return o, errNoOriginal
-	}
-	if len(r.Header["X-Original-Uri"]) == 0 {
-		o.verbatim = true
-		if o.host, err = one("X-Forwarded-Host"); err != nil {
-			return o, err
-		}
+		return original{}, errNoOriginal
 	}
 	return o, nil
+}
+
+func (o *original) there() bool { return o.uri != "" || o.method != "" }
+
+// readFamily reads three headers, each of which may be there once.
+func readFamily(h http.Header, uri, method, host string) (o original, err error) {
+	one := func(name string) string {
+		values := h[name]
+		if len(values) > 1 {
+			err = errTwoOriginals
+		}
+		if len(values) == 0 {
+			return ""
+		}
+		return values[0]
+	}
+	o.uri, o.method = one(uri), one(method)
+	if o.there() {
+		o.host = one(host)
+	}
+	return o, err
 }
 
 func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inbound.Facts, hosts Hosts) error {

@@ -93,12 +93,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, r, facts, http.StatusBadRequest, err.Error())
 		return
 	}
-	method := r.Method
 	asked, preflight := cors.IsPreflight(r)
-	if preflight {
-		method = asked
+	m, methods, ok := g.table.find(facts.Tenant.Name, facts.Host, path.Escaped, cmp.Or(asked, r.Method))
+	if preflight && (!ok || m.origins == nil) {
+		// Nobody here answers preflights, so it is a request like any other, to
+		// be decided as what it is and not as what it asks about.
+		preflight = false
+		m, methods, ok = g.table.find(facts.Tenant.Name, facts.Host, path.Escaped, r.Method)
 	}
-	m, methods, ok := g.table.find(facts.Tenant.Name, facts.Host, path.Escaped, method)
 	switch {
 	case !ok && methods != nil:
 		notAllowed(w, r, facts, methods)
@@ -113,7 +115,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := logging.From(r.Context())
 	event.Route(m.Name)
 	event.Path(path.Escaped)
-	if preflight && m.origins != nil {
+	if preflight {
 		m.origins.Preflight(w, r, m.preflightMethods(asked))
 		return
 	}
