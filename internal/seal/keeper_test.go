@@ -35,9 +35,8 @@ func (c *clock) pass(d time.Duration) {
 
 type fixture struct {
 	*seal.Keeper
-	store   *memory
-	clock   *clock
-	masters *seal.Masters
+	store *memory
+	clock *clock
 }
 
 // keeper makes one under the given lines of a master key file.

@@ -26,8 +26,6 @@ func refreshFields(r *grant.Refresh) []any {
 	return []any{&r.Digest, &r.Grant, &r.Generation, &r.Salt, moment{&r.Issued}, moment{&r.Expires}, moment{&r.Rotated}, &r.RotatedBy}
 }
 
-func scanRefresh(r Row, v *grant.Refresh) error { return r.Scan(refreshFields(v)...) }
-
 func grantError(err error) error { return rename(err, ErrNotFound, grant.ErrNotFound) }
 
 // CreateGrant implements [grant.Store].

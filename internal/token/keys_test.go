@@ -45,7 +45,7 @@ func TestFirstKey(t *testing.T) {
 	if len(set.Keys) != 1 || set.Keys[0].KeyID != out.SigningKey || !set.Keys[0].IsPublic() {
 		t.Fatalf("published %+v, want the one key %s", set.Keys, out.SigningKey)
 	}
-	jws, err := jose.ParseSigned(out.Token.Reveal(), []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(out.Token.Reveal(), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

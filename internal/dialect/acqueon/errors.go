@@ -37,7 +37,6 @@ var (
 	tooMany   = &refusal{status: http.StatusTooManyRequests, reason: "too many refused connections", retry: 5 * time.Second, early: true}
 	duplicate = &refusal{status: http.StatusConflict, code: socket.CodePolicy, reason: "duplicate connection name"}
 	forbidden = &refusal{status: http.StatusForbidden, code: socket.CodePolicy, reason: "not permitted"}
-	broken    = &refusal{status: http.StatusInternalServerError, reason: "internal server error", early: true}
 )
 
 // refusalOf puts an error of the handshake into the words of this dialect.

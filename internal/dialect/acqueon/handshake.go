@@ -24,8 +24,8 @@ const maxName = 256
 // is one and the same authentication failure.
 var (
 	ErrNoCredential = errors.New("no Authorization header")
-	errScheme       = errors.New("Authorization is not one Basic header")
-	errBasic        = errors.New("Basic credential is not base64 of name and password")
+	errScheme       = errors.New("the Authorization header is not one Basic credential")
+	errBasic        = errors.New("the Basic credential is not base64 of name and password")
 	errName         = errors.New("connection name is not acceptable")
 	errNameDiffers  = errors.New("connection name and name parameter differ")
 	errCredential   = errors.New("credential is not in a form of this path")

@@ -177,7 +177,8 @@ func TestAvoidanceGrowsAndEnds(t *testing.T) {
 		}
 	}
 	a.good()
-	if a.bad(1, now) || a.bad(1, now) || !a.usable(now) {
+	first, second := a.bad(1, now), a.bad(1, now)
+	if first || second || !a.usable(now) {
 		t.Error("two doubtful failures are enough")
 	}
 	if !a.bad(1, now) || a.until.Sub(now) != time.Second {
