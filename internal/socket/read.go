@@ -245,7 +245,7 @@ func (c *Conn) answerClose(code uint16, reason string) {
 // one with unread bytes resets it, and the peer might never see what was sent.
 func (c *Conn) linger(d time.Duration) {
 	c.raw.SetReadDeadline(time.Now().Add(d))
-	io.CopyN(io.Discard, c.raw, 1<<20)
+	io.Copy(io.Discard, c.raw)
 }
 
 // input is a socket as its reader goroutine reads it: the early bytes first.
