@@ -3,6 +3,7 @@ package apptest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -30,6 +31,8 @@ type Options struct {
 	Routes   string // more routes, as items of the list
 	Drain    time.Duration
 	Leeway   time.Duration // of expiries; 0: the program's own
+	// Cert and Key, where set, make the gate speak TLS.
+	Cert, Key string
 	// DeskHosts are the names the desk answers to; none: any.
 	DeskHosts []string
 }
@@ -53,7 +56,7 @@ data_dir: state
 master_key_file: master.key
 database: %q
 node: %s
-gate: {listen: "127.0.0.1:0"}
+gate: {listen: "127.0.0.1:0"%s}
 desk: {listen: "127.0.0.1:0", hosts: [%s]}
 ops: {listen: "unix:%s/ops.sock"}
 log: {level: debug}
@@ -88,7 +91,11 @@ func Start(t testing.TB, o Options) *House {
 	must(t, err)
 	h.Backend = "http://" + backend.Addr().String()
 
-	text := fmt.Sprintf(base, o.Database, nodeName(t), strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend, o.Routes, o.Extra)
+	files := ""
+	if o.Cert != "" {
+		files = fmt.Sprintf(", tls: {cert: %q, key: %q}", o.Cert, o.Key)
+	}
+	text := fmt.Sprintf(base, o.Database, nodeName(t), files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend, o.Routes, o.Extra)
 	conf, err := config.Parse(filepath.Join(h.Dir, "gatehouse.yaml"), []byte(text), func(string) string { return "" })
 	must(t, err)
 	if _, err := os.Stat(string(conf.MasterKeyFile)); err != nil {
@@ -118,6 +125,7 @@ func (h *House) serve(t testing.TB, backend net.Listener) {
 		JWKSURL:  h.Gate + "/.well-known/gatehouse-identity.json",
 		Issuer:   h.Server.IdentityIssuer(),
 		Audience: "sample",
+		Client:   Trusting,
 	})
 	must(t, err)
 	srv := &http.Server{Handler: sample.Handler(verifier), ReadHeaderTimeout: 10 * time.Second}
@@ -151,6 +159,12 @@ func (h *House) Stop() error {
 	}
 	return err
 }
+
+// Trusting is a client that does not ask whose certificate it is.
+var Trusting = &http.Client{Transport: &http.Transport{
+	TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+	ForceAttemptHTTP2: true,
+}}
 
 // OpsClient talks to the ops listener: http://ops/readyz.
 func (h *House) OpsClient() *http.Client { return socketClient(filepath.Join(h.Dir, "ops.sock")) }
