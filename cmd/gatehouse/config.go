@@ -21,12 +21,9 @@ func configFlag(p *program, c *cobra.Command, file *string) {
 }
 
 func configCommand(p *program) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "config",
-		Short:   "Check, print and explain the configuration",
-		GroupID: groupServer,
-	}
-	c.AddCommand(configCheck(p), configPrint(p), configDocs(p))
+	c := parent("config", "Check, print and explain the configuration", "", "  gatehouse config check",
+		configCheck(p), configPrint(p), configDocs(p))
+	c.GroupID = groupServer
 	return c
 }
 
@@ -43,8 +40,8 @@ func configCheck(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(p.stdout, "%s is right: %d tenants, %d upstreams, %d routes.\n",
-				file, max(1, len(conf.Tenants)), len(conf.Upstreams), len(conf.Routes))
+			_, err = fmt.Fprintf(p.stdout, "%s is right: %s, %s, %s.\n", file,
+				count(max(1, len(conf.Tenants)), "tenant"), count(len(conf.Upstreams), "upstream"), count(len(conf.Routes), "route"))
 			return err
 		},
 	}

@@ -59,6 +59,8 @@ of everything that stays open: taking a right away ends what it opened.`,
 		SilenceUsage:  true, // an error names its mend; the usage would bury it
 		SilenceErrors: true, // run prints it
 		Version:       versionText(),
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
@@ -80,6 +82,7 @@ of everything that stays open: taking a right away ends what it opened.`,
 	)
 	root.AddCommand(adminCommands(p)...)
 	root.AddCommand(importCommand(p), referenceCommand(p))
+	teach(root)
 	return root
 }
 

@@ -178,7 +178,7 @@ func (c *Client) request(ctx context.Context, method, path string, q Query, body
 // which holds no secret.
 func (c *Client) unreachable(err error) error {
 	if c.socket == "" {
-		return err
+		return c.unreached(err)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -187,6 +187,15 @@ func (c *Client) unreachable(err error) error {
 		return fmt.Errorf("%s is for root and the server's own user only; use --server with a key instead", c.socket)
 	}
 	return fmt.Errorf("reach the server at %s: %w", c.socket, err)
+}
+
+// unreached is unreachable for a server elsewhere.
+func (c *Client) unreached(err error) error {
+	var u *url.Error
+	if !errors.As(err, &u) {
+		return err
+	}
+	return fmt.Errorf("%s cannot be reached: %w; is this the desk, and does it run?", strings.TrimSuffix(c.base, basePath), u.Err)
 }
 
 // Problem is a failure as the server tells it (RFC 9457).
@@ -227,11 +236,19 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
+// notBelieved is in the words of somebody who did show a key. The server tells
+// nobody which of it is the case.
+const notBelieved = "the server does not believe this key: it is unknown, revoked, disabled or expired, is not for this " +
+	"network, or belongs to another tenant (name it with --tenant)"
+
 func problem(resp *http.Response, text []byte) error {
 	p := &Problem{RetryAfter: resp.Header.Get("Retry-After")}
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") || json.Unmarshal(text, p) != nil {
 		p = &Problem{Detail: fmt.Sprintf("the server answered %s, which is not how a Gatehouse answers; is the address right?", resp.Status)}
 	}
 	p.Status = resp.StatusCode
+	if p.Status == http.StatusUnauthorized && p.Detail != "" {
+		p.Detail = notBelieved
+	}
 	return p
 }

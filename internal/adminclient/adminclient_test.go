@@ -124,3 +124,35 @@ func TestNoServer(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+func TestNoServerElsewhere(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(nil)
+	s.Close()
+	c, err := adminclient.New(adminclient.Options{Server: s.URL, Token: secret.New("ghk_x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Get(t.Context(), "/v1/self", nil, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), s.URL+" cannot be reached: ") || strings.Contains(err.Error(), "/v1/self") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// TestKeyNotBelieved: whoever showed a key is not asked to show one.
+func TestKeyNotBelieved(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		w.Write([]byte(`{"status":401,"detail":"show the API key of an administrator as bearer token"}`))
+	}))
+	t.Cleanup(s.Close)
+	c, err := adminclient.New(adminclient.Options{Server: s.URL, Token: secret.New("ghk_x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), "/v1/self", nil, nil); err == nil || !strings.Contains(err.Error(), "does not believe this key") {
+		t.Errorf("error = %v", err)
+	}
+}

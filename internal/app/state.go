@@ -98,7 +98,7 @@ func OpenEngine(ctx context.Context, c *config.Config, logger *slog.Logger) (sto
 	}
 	e, err := sqlite.Open(ctx, sqlite.Config{Path: DatabaseFile(c.DataDir), Logger: logger})
 	if errors.Is(err, sqlite.ErrLocked) {
-		return nil, fmt.Errorf("another gatehouse already serves %s: %w", c.DataDir, err)
+		return nil, err // says all there is to say
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the database in %s: %w", c.DataDir, err)

@@ -134,7 +134,7 @@ func (p Postgres) hold(ctx context.Context) (_ held, err error) {
 		return nil, fmt.Errorf("look for nodes: %w", err)
 	}
 	if len(nodes) > 0 {
-		return nil, fmt.Errorf("%w: nodes %s have been seen within %s; stop them first", ErrServing, strings.Join(nodes, ", "), serving)
+		return nil, fmt.Errorf("%w: seen within %s: %s; stop every node, wait as long, and try again", ErrServing, serving, strings.Join(nodes, ", "))
 	}
 	return h, nil
 }

@@ -234,7 +234,8 @@ type Route struct {
 	// end up in logs and histories.
 	KeyQuery string `yaml:"key_query"`
 
-	// Roles that may use it, without a word of policy. Unset: the tenant's policies
+	// Roles that may use it, without a word of policy. A role of your own is made
+	// once with `gatehouse policy role set NAME`. Unset: the tenant's policies
 	// decide alone.
 	Roles []string `yaml:"roles"`
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse.dev/internal/audit"
@@ -146,7 +148,7 @@ func (s *Service) draw(ctx context.Context, by audit.By, c Credential, given sec
 	case KeyPair:
 		shape, ok := s.shapes()[c.Dialect]
 		if !ok {
-			return Issued{}, field.Errorf("dialect", "has no key pairs")
+			return Issued{}, field.Errorf("dialect", "has no key pairs; these have: %s", strings.Join(slices.Sorted(maps.Keys(s.shapes())), ", "))
 		}
 		out.Credential.Lookup, out.Text = shape()
 	case Password:

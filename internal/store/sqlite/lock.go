@@ -11,7 +11,7 @@ import (
 )
 
 // ErrLocked says that another process serves the data folder.
-var ErrLocked = errors.New("data folder is in use")
+var ErrLocked = errors.New("the data folder is in use")
 
 // Lock keeps others from the data folder until it is closed: for who replaces
 // the database. [Open] takes it by itself.
@@ -38,7 +38,7 @@ func lockFolder(dir string) (*os.File, error) {
 			return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
 		}
 		owner, _ := os.ReadFile(name)
-		return nil, fmt.Errorf("%w: %s is held by process %s; stop it, or use its Unix socket instead",
+		return nil, fmt.Errorf("%w: process %[3]s serves %[2]s; stop it first",
 			ErrLocked, dir, strings.TrimSpace(string(owner)))
 	}
 	if err := f.Truncate(0); err == nil {
