@@ -131,10 +131,18 @@ func (d *door) url() string {
 
 // bodyDeadline lets a caller pause inside a request body for at most d. A
 // timeout for the whole body would end honest uploads that are merely large.
+//
+// A body that nobody reads has the deadline, too: net/http reads it to its end
+// before it sends the answer, so whoever announces one and sends nothing would
+// otherwise hold a connection for good, refused or not. In HTTP/2 it does not.
 func bodyDeadline(d time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(w), patience: d}
+			b := &patientBody{ReadCloser: r.Body, control: http.NewResponseController(w), patience: d}
+			if r.ProtoMajor == 1 {
+				_ = b.control.SetReadDeadline(time.Now().Add(d))
+			}
+			r.Body = b
 		}
 		next.ServeHTTP(w, r)
 	})

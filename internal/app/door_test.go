@@ -145,6 +145,26 @@ func TestBodyDeadline(t *testing.T) {
 	}
 }
 
+// TestUnreadBody: whoever is refused and does not send the body it announced
+// gets its answer, and does not keep the connection.
+func TestUnreadBody(t *testing.T) {
+	t.Parallel()
+	d := openTestDoor(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "who are you?", http.StatusUnauthorized)
+	}), func(o *doorOptions) { o.limits.BodyTimeout = config.Duration(100 * time.Millisecond) })
+	c, err := net.Dial("tcp", d.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * time.Second))
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+	answer, err := io.ReadAll(c)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+		t.Errorf("%q, %v; want 401 and the end", answer, err)
+	}
+}
+
 func TestUnixSocketLeftBehind(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")

@@ -5,6 +5,7 @@ package inbound
 
 import (
 	"context"
+	"io"
 	"net/netip"
 
 	"gatehouse.dev/internal/tenant"
@@ -30,4 +31,17 @@ func With(ctx context.Context, f *Facts) context.Context { return context.WithVa
 func From(ctx context.Context) *Facts {
 	f, _ := ctx.Value(key{}).(*Facts)
 	return f
+}
+
+// Unguarded takes off what a listener has put around a request's body to guard
+// it against callers who pause. For readers who set deadlines of their own: two
+// guards would move each other's.
+func Unguarded(body io.Reader) io.Reader {
+	for {
+		u, ok := body.(interface{ Unwrap() io.ReadCloser })
+		if !ok {
+			return body
+		}
+		body = u.Unwrap()
+	}
 }

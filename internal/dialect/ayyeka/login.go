@@ -47,9 +47,13 @@ func (s *service) token(w http.ResponseWriter, r *http.Request, facts *inbound.F
 // readBody takes the whole body, which is small and comes at once.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// Where the connection has no deadlines, the listener's own limits hold.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, formLimit))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyPatience))
+	// The listener's guard would move that deadline with every byte.
+	whole := io.NopCloser(inbound.Unguarded(r.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(w, whole, formLimit))
 	if err == nil {
+		_ = control.SetReadDeadline(time.Time{}) // or it would end the wait for the answer
 		return body, nil
 	}
 	var large *http.MaxBytesError

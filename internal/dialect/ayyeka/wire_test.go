@@ -3,7 +3,9 @@ package ayyeka
 import (
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -19,6 +21,33 @@ const (
 )
 
 func basic(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// guard is what a listener puts around bodies: it moves the deadline with each
+// read.
+type guard struct {
+	io.ReadCloser
+	moved bool
+}
+
+func (g *guard) Unwrap() io.ReadCloser { return g.ReadCloser }
+
+func (g *guard) Read(p []byte) (int, error) {
+	g.moved = true
+	return g.ReadCloser.Read(p[:1])
+}
+
+// TestReadBodyHasOneDeadline: a caller that sends a byte now and then is not
+// waited for as long as it goes on.
+func TestReadBodyHasOneDeadline(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("POST", tokenPath, nil)
+	g := &guard{ReadCloser: io.NopCloser(strings.NewReader("grant_type=client_credentials"))}
+	r.Body = g
+	body, err := readBody(httptest.NewRecorder(), r)
+	if err != nil || string(body) != "grant_type=client_credentials" || g.moved {
+		t.Errorf("%q, %v, deadline moved: %v", body, err, g.moved)
+	}
+}
 
 func TestReadTokenRequest(t *testing.T) {
 	t.Parallel()

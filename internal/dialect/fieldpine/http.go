@@ -124,8 +124,11 @@ func readBody(w http.ResponseWriter, r *http.Request) (packet, int, error) {
 		return packet{}, http.StatusUnsupportedMediaType, errors.New("the body must be application/json")
 	}
 	// Where the connection has no deadlines, the listener's own limits hold.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, readLimit))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyPatience))
+	// The listener's guard would move that deadline with every byte.
+	whole := io.NopCloser(inbound.Unguarded(r.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(w, whole, readLimit))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -133,6 +136,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (packet, int, error) {
 	case err != nil:
 		return packet{}, http.StatusBadRequest, errors.New("the body could not be read")
 	}
+	_ = control.SetReadDeadline(time.Time{}) // or it would end the wait for the answer
 	p, err := parsePacket(body)
 	if errors.Is(err, errAction) && p.Action == "" { // the address names it
 		err = nil

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/hygiene"
 	"gatehouse.dev/internal/gateway/upstream"
+	"gatehouse.dev/internal/inbound"
 )
 
 // DefaultStall is how long a caller may neither send nor read when there is
@@ -84,7 +84,7 @@ func (x *Exchange) request(ctx context.Context, w http.ResponseWriter, r *http.R
 	// HTTP/1 callers may go on sending while the answer is on its way, too.
 	control := http.NewResponseController(w)
 	control.EnableFullDuplex() // not supported where it is always so
-	b := &body{source: r, in: innermost(r.Body), control: control, limit: x.MaxBody, stall: x.Stall}
+	b := &body{source: r, in: inbound.Unguarded(r.Body), control: control, limit: x.MaxBody, stall: x.Stall}
 	if len(r.Trailer) > 0 && x.KeepTrailer != nil {
 		out.Trailer = make(http.Header)
 		for name := range r.Trailer {
@@ -96,18 +96,6 @@ func (x *Exchange) request(ctx context.Context, w http.ResponseWriter, r *http.R
 	}
 	out.Body = b
 	return out, b
-}
-
-// innermost takes off what a listener has put around a body to guard it: two
-// guards would move each other's deadlines.
-func innermost(b io.Reader) io.Reader {
-	for {
-		u, ok := b.(interface{ Unwrap() io.ReadCloser })
-		if !ok {
-			return b
-		}
-		b = u.Unwrap()
-	}
 }
 
 // informational passes a 1xx answer on, such as 103 with hints.
