@@ -188,8 +188,12 @@ func TestRepeatOnlyWhatMayBe(t *testing.T) {
 		t.Errorf("POST was received %d times", n)
 	}
 	b.do(t, "GET", nil)
+	before = received.Load()
 	if _, err := b.do(t, "PUT", strings.NewReader("x")); err == nil {
-		t.Error("a body was sent twice")
+		t.Error("PUT was answered")
+	}
+	if n := received.Load() - before; n != 1 {
+		t.Errorf("PUT with a body was received %d times", n)
 	}
 }
 

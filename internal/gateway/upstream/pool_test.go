@@ -152,8 +152,10 @@ func TestNeverSentTwice(t *testing.T) {
 		addresses = append(addresses, s.URL)
 	}
 	p := newPool(t, Config{Addresses: addresses})
-	if _, err := send(t, p, "POST", "x"); err == nil || received.Load() != 1 {
-		t.Errorf("error %v after %d requests", err, received.Load())
+	for i, body := range []string{"x", ""} {
+		if _, err := send(t, p, "POST", body); err == nil || int(received.Load()) != i+1 {
+			t.Errorf("error %v after %d requests", err, received.Load())
+		}
 	}
 }
 
