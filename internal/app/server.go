@@ -145,6 +145,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return adminapi.ServeSocket(ctx, s.adminSocket, s.localAPI(), s.logger)
 	}})...)
 
+	s.warn()
 	broken := make(chan error, 3)
 	for _, d := range s.doors() {
 		s.logger.Info("listening", "listener", d.name, "url", d.url())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/tenant"
 )
 
@@ -55,4 +56,23 @@ func (s *Server) count() {
 	m.Gauge("gatehouse_revocations_applied", "Number of the last change that was applied here.", func() float64 { return float64(s.core.tail.Position().N) })
 	m.Gauge("gatehouse_audit_waiting", "Audit events that wait for the database.", func() float64 { return float64(s.core.recorder.Waiting()) })
 	m.Counter("gatehouse_audit_dropped_total", "Audit events that were lost because the database took none for too long.", func() float64 { return float64(s.core.recorder.Dropped()) })
+}
+
+// warn says what is allowed but hardly meant.
+func (s *Server) warn() {
+	c := s.config
+	for _, l := range []struct {
+		name    string
+		at      config.Address
+		plain   bool
+		proxies []config.Prefix
+	}{
+		{"gate", c.Gate.Listen, c.Gate.TLS.Cert == "", c.Gate.TrustedProxies},
+		{"desk", c.Desk.Listen, c.Desk.TLS.Cert == "", c.Desk.TrustedProxies},
+	} {
+		if l.plain && !l.at.Loopback() && len(l.proxies) == 0 {
+			s.logger.Warn("other machines reach this listener without TLS, so secrets travel in the clear; name a certificate, or the proxy that ends TLS in trusted_proxies",
+				"listener", l.name, "address", string(l.at))
+		}
+	}
 }

@@ -50,6 +50,14 @@ func TestTextHandler(t *testing.T) {
 	}
 
 	out.Reset()
+	q := &Requests{Listener: "gate", Logger: slog.New(newTextHandler(&out, slog.LevelInfo, false)), NewID: func() string { return "req_1" },
+		Now: func() time.Time { return time.Time{} }}
+	q.Wrap(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/x?secret=1", nil))
+	if got, want := out.String()[len("15:04:05 "):], "INFO  404 GET /x 0ms bytes=19 request=req_1 listener=gate\n"; got != want {
+		t.Errorf("request line %q, want %q", got, want)
+	}
+
+	out.Reset()
 	slog.New(newTextHandler(&out, slog.LevelDebug, true)).Error("x")
 	if !strings.Contains(out.String(), red+"ERROR"+reset) {
 		t.Errorf("no colour: %q", &out)

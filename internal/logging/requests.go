@@ -22,6 +22,9 @@ type Requests struct {
 	NewID   func() string
 }
 
+// requestMessage is what the line of a request is called.
+const requestMessage = "request"
+
 // Wrap returns a handler that notes what next does.
 func (q *Requests) Wrap(next http.Handler) http.Handler {
 	now, newID := q.Now, q.NewID
@@ -77,14 +80,14 @@ func (q *Requests) note(r *http.Request, e *Event, rec *recorder, took time.Dura
 		slog.String("method", method),
 		slog.String("path", e.shownPath(r)),
 		slog.Int("status", status),
-		slog.Int64("bytes", rec.bytes),
 		slog.Float64("ms", milliseconds(took)),
+		slog.Int64("bytes", rec.bytes),
 	)
 	attrs = e.attrs(attrs)
 	if broken == http.ErrAbortHandler {
 		attrs = append(attrs, slog.Bool("cut_short", true))
 	}
-	q.Logger.LogAttrs(ctx, level, "request", attrs...)
+	q.Logger.LogAttrs(ctx, level, requestMessage, attrs...)
 }
 
 // milliseconds reads the same in text and in JSON, which knows no durations.

@@ -13,7 +13,8 @@ import (
 
 // textHandler writes lines for people:
 //
-//	15:04:05 INFO  listening  listener=gate url=http://127.0.0.1:8080
+//	15:04:05 INFO  listening listener=gate url=http://127.0.0.1:8080
+//	15:04:06 INFO  200 GET /v2.0/site 1.2ms bytes=612 listener=gate tenant=default
 type textHandler struct {
 	mu     *sync.Mutex // shared by all that came from one New
 	w      io.Writer
@@ -38,10 +39,17 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	line = h.paint(line, levelColour(r.Level), (r.Level.String() + "    ")[:max(5, len(r.Level.String()))])
 	line = append(line, ' ')
-	line = h.paint(line, bold, clean(r.Message))
+	shown := 0
+	if r.Message == requestMessage {
+		line, shown = h.request(line, r)
+	} else {
+		line = h.paint(line, bold, clean(r.Message))
+	}
 	line = append(line, h.attrs...)
 	r.Attrs(func(a slog.Attr) bool {
-		line = h.attr(line, h.prefix, a)
+		if shown--; shown < 0 {
+			line = h.attr(line, h.prefix, a)
+		}
 		return true
 	})
 	line = append(line, '\n')
@@ -50,6 +58,42 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := h.w.Write(line)
 	return err
+}
+
+// request writes what everybody looks for first in the line of a request, and
+// returns how many attributes that took. They come in the order in which
+// [Requests] writes them.
+func (h *textHandler) request(line []byte, r slog.Record) ([]byte, int) {
+	var method, path, status, ms slog.Value
+	n := 0
+	r.Attrs(func(a slog.Attr) bool {
+		for i, want := range [...]struct {
+			key  string
+			into *slog.Value
+		}{{"method", &method}, {"path", &path}, {"status", &status}, {"ms", &ms}} {
+			if n == i && a.Key == want.key {
+				*want.into = a.Value
+				n++
+				return true
+			}
+		}
+		return false
+	})
+	if n < 4 {
+		return h.paint(line, bold, clean(r.Message)), 0
+	}
+	colour := green
+	switch code := status.Int64(); {
+	case code >= 500:
+		colour = red
+	case code >= 400:
+		colour = yellow
+	}
+	line = h.paint(line, colour, status.String())
+	line = append(line, ' ')
+	line = h.paint(line, bold, method.String()+" "+clean(path.String()))
+	line = append(line, ' ')
+	return append(line, ms.String()+"ms"...), n
 }
 
 // WithAttrs implements slog.Handler.
