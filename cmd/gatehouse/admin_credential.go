@@ -109,7 +109,7 @@ func kindOf(cr adminapi.Credential) string {
 
 // shownKey marks what is only the beginning of a key.
 func shownKey(cr adminapi.Credential) string {
-	if cr.Kind == "api_key" {
+	if cr.Kind == "api_key" && cr.Key != "" { // an imported one may have no beginning to show
 		return cr.Key + "…"
 	}
 	return cr.Key

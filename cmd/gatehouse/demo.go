@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +31,9 @@ hand. What a script needs is in demo.json in the data folder; docs/demo.md descr
 			}
 			if errors.Is(err, context.Canceled) {
 				return nil
+			}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("%w\n  Free ports: gatehouse demo --listen 127.0.0.1:0", err)
 			}
 			return err
 		},

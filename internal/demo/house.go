@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -145,6 +146,9 @@ func deskAddress(gate string) (string, error) {
 	n, errPort := strconv.ParseUint(port, 10, 16)
 	if err := errors.Join(err, errPort); err != nil || n == 65535 {
 		return "", fmt.Errorf("--listen %s: write host:port, like 127.0.0.1:8080, or port 0 for free ports", gate)
+	}
+	if addr, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !addr.IsLoopback()) {
+		return "", fmt.Errorf("--listen %s: the demonstration is for this machine alone, because its keys stand on the screen; write 127.0.0.1:%s", gate, port)
 	}
 	if n > 0 {
 		n++

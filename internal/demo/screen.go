@@ -17,12 +17,21 @@ type screen struct {
 	mu     sync.Mutex
 	w      io.Writer
 	colour bool
+	width  int // of a line; 0: no bound
 	err    error
 }
 
 func newScreen(w io.Writer) *screen {
+	s := &screen{w: w}
 	f, ok := w.(*os.File)
-	return &screen{w: w, colour: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""}
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return s
+	}
+	s.colour = os.Getenv("NO_COLOR") == ""
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.width = width
+	}
+	return s
 }
 
 const (
@@ -55,7 +64,21 @@ func (s *screen) title(text, note string) {
 
 // row is a name and what it stands for.
 func (s *screen) row(name, value, note string) {
-	s.printf("  %-9s %s%s %s\n", name, s.in(cyan, value), pad(value, 28), s.in(dim, note))
+	value += pad(value, 32)
+	s.printf("  %-9s %s %s\n", name, s.in(cyan, value), s.in(dim, s.fit(note, 13+len([]rune(value)))))
+}
+
+// fit is text, or as much of it as goes behind used columns. What is to be
+// copied is never shortened.
+func (s *screen) fit(text string, used int) string {
+	r := []rune(text)
+	if s.width == 0 || used+len(r) <= s.width {
+		return text
+	}
+	if left := s.width - used - 1; left > 0 {
+		return string(r[:left]) + "…"
+	}
+	return ""
 }
 
 // pad is what is missing to a width, because colour does not count.
@@ -65,13 +88,22 @@ func pad(text string, width int) string {
 
 func (s *screen) section(name string) { s.printf("\n  %s\n", s.in(bold, name)) }
 
-// step is one line of the proof.
+// wide is what a step takes with the request that it made.
+const wide = 100
+
+// step is one line of the proof. On a narrow screen it goes without the request.
 func (s *screen) step(ok bool, what, how, note string, took time.Duration) {
 	mark := s.in(green, "✓")
 	if !ok {
 		mark = s.in(red, "✗")
 	}
-	s.printf("  %s %s%s %s%s %9s  %s\n", mark, what, pad(what, 38), s.in(dim, how), pad(how, 30), pretty(took), s.in(dim, note))
+	line := what + pad(what, 38) + " "
+	used := 4 + len([]rune(line)) + 9 + 2
+	if s.width == 0 || s.width >= wide {
+		line += s.in(dim, how) + pad(how, 30) + " "
+		used += 31
+	}
+	s.printf("  %s %s%9s  %s\n", mark, line, pretty(took), s.in(dim, s.fit(note, used)))
 }
 
 // pretty is a time with three digits, which is all that people read.
