@@ -54,7 +54,7 @@ func openDoor(o doorOptions) (*door, error) {
 	d := &door{
 		name: o.name, listener: l, tls: o.tls != nil,
 		server: &http.Server{
-			Handler:           bodyDeadline(o.limits.BodyTimeout.Std(), o.handler),
+			Handler:           bodyDeadline(o.limits.BodyTimeout.Std(), lastWrite(o.limits.BodyTimeout.Std(), o.handler)),
 			ReadHeaderTimeout: o.limits.HeaderTimeout.Std(),
 			IdleTimeout:       o.limits.IdleTimeout.Std(),
 			MaxHeaderBytes:    int(o.limits.Header),
@@ -145,6 +145,19 @@ func bodyDeadline(d time.Duration, next http.Handler) http.Handler {
 			r.Body = b
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// lastWrite limits how long a caller may take to let an HTTP/2 answer out after
+// the handler has returned. A caller can allow a stream no bytes at all, and the
+// stream, which keeps its connection from being idle, would wait for ever.
+// HTTP/1 has the connection's deadline, which the handlers set.
+func lastWrite(d time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ProtoMajor != 1 {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"gatehouse.dev/internal/config"
 )
@@ -162,6 +166,39 @@ func TestUnreadBody(t *testing.T) {
 	answer, err := io.ReadAll(c)
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
 		t.Errorf("%q, %v; want 401 and the end", answer, err)
+	}
+}
+
+// TestStreamThatIsNotRead: in HTTP/2 a caller can allow an answer no bytes at
+// all. It is not waited for.
+func TestStreamThatIsNotRead(t *testing.T) {
+	t.Parallel()
+	d := openTestDoor(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "nobody will read this")
+	}), func(o *doorOptions) { o.limits.BodyTimeout = config.Duration(100 * time.Millisecond) })
+	c, err := net.Dial("tcp", d.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * time.Second))
+	io.WriteString(c, http2.ClientPreface)
+	f := http2.NewFramer(c, c)
+	f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	var head bytes.Buffer
+	enc := hpack.NewEncoder(&head)
+	for _, h := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/"}} {
+		enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]})
+	}
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndStream: true, EndHeaders: true})
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatalf("%v; want the stream to be reset", err)
+		}
+		if _, reset := frame.(*http2.RSTStreamFrame); reset {
+			return
+		}
 	}
 }
 

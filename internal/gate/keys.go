@@ -55,6 +55,8 @@ func (g *Gate) serveKeys(w http.ResponseWriter, r *http.Request, facts *inbound.
 		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(d.Body)))
+	// Anybody may ask, and may ask for an answer that he does not take.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 	w.WriteHeader(http.StatusOK)
 	w.Write(d.Body)
 }
