@@ -83,6 +83,24 @@ func TestLookAlikes(t *testing.T) {
 	}
 }
 
+// TestOthersWords: names by which other proxies say who calls, and names that
+// become those of framing where headers are environment variables.
+func TestOthersWords(t *testing.T) {
+	t.Parallel()
+	rules := Rules{Pass: []string{"X-Forwarded-Email", "Content_length"}}
+	for _, name := range []string{
+		"X-Forwarded-Client-Cert", "X-Forwarded-Email", "X_forwarded_groups", "X-Forwarded-" + strings.Repeat("a", 90),
+		"Content_length", "Transfer_encoding", "Content.Length",
+	} {
+		if got := rules.Request(&http.Request{Header: http.Header{name: {"x"}}}); len(got) != 0 {
+			t.Errorf("header %q passed", name)
+		}
+	}
+	if got := rules.Request(&http.Request{Header: http.Header{"X-Forward": {"x"}, "Content-Length-Hint": {"x"}}}); len(got) != 2 {
+		t.Errorf("ordinary headers were dropped: %v", got)
+	}
+}
+
 func TestTrailer(t *testing.T) {
 	t.Parallel()
 	rules := Rules{Keys: []string{"X-Api-Key"}}

@@ -1,24 +1,14 @@
 package hygiene
 
+import "strings"
+
 // reserved are the names that only the gate may use towards a backend, as
 // letters and digits in lower case. The value true marks those a route may let
 // through (see Rules.Pass).
 var reserved = map[string]bool{
 	"gatehouseidentity": false,
 
-	"forwarded":             false,
-	"xforwardedfor":         false,
-	"xforwardedproto":       false,
-	"xforwardedhost":        false,
-	"xforwardedport":        false,
-	"xforwardedserver":      false,
-	"xforwardedscheme":      false,
-	"xforwardedssl":         false,
-	"xforwardedprefix":      false,
-	"xforwardeduri":         false,
-	"xforwardedmethod":      false,
-	"xforwardeduser":        false,
-	"xforwardedclient":      false,
+	"forwarded":             false, // and all that begins with forwardedPrefix
 	"xrealip":               false,
 	"xclientip":             false,
 	"xclusterclientip":      false,
@@ -32,6 +22,11 @@ var reserved = map[string]bool{
 	"remoteaddr":            false,
 	"proxy":                 false, // becomes HTTP_PROXY in CGI programs
 
+	// Spelt with other characters than hyphens, these reach programs that have
+	// headers as environment variables under the name of the real ones.
+	"contentlength":    false,
+	"transferencoding": false,
+
 	// Other paths and methods than those decided on.
 	"xoriginalurl":        true,
 	"xoriginaluri":        true,
@@ -42,6 +37,11 @@ var reserved = map[string]bool{
 	"xmethodoverride":     true,
 }
 
+// forwardedPrefix begins a family without end: X-Forwarded-For, -Host, -Prefix,
+// and also -User, -Email, -Groups, -Client-Cert, by which other proxies say who
+// is calling.
+const forwardedPrefix = "xforwarded"
+
 // longest is the length of the longest reserved name.
 var longest = func() (n int) {
 	for name := range reserved {
@@ -51,7 +51,8 @@ var longest = func() (n int) {
 }()
 
 // fold writes the letters and digits of name in lower case to buf. ok is false
-// when there are more than any reserved name has.
+// when there are more than any reserved name has, and then only the first of them
+// are there.
 func fold(buf []byte, name string) (_ []byte, ok bool) {
 	buf = buf[:0]
 	for i := range len(name) {
@@ -64,7 +65,7 @@ func fold(buf []byte, name string) (_ []byte, ok bool) {
 			continue
 		}
 		if len(buf) == cap(buf) {
-			return nil, false
+			return buf, false
 		}
 		buf = append(buf, c)
 	}
@@ -81,6 +82,9 @@ func Reserved(name string) (reservedName, passable bool) {
 	}
 	var space [32]byte
 	folded, ok := fold(space[:0:longest], name)
+	if strings.HasPrefix(string(folded), forwardedPrefix) {
+		return true, false
+	}
 	if !ok {
 		return false, false
 	}
