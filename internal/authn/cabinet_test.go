@@ -85,6 +85,11 @@ func (c *cabinet) Principal(_ context.Context, id string) (principal.Principal, 
 	return r.Principal, err
 }
 
+func (c *cabinet) Tenant(_ context.Context, id string) (tenant.Tenant, error) {
+	r, err := c.read(func(r *credential.Record) bool { return r.Principal.Tenant == id })
+	return tenant.Tenant{ID: id, Number: r.TenantNumber, Name: r.TenantName, Enabled: r.TenantEnabled}, err
+}
+
 func (c *cabinet) ReplaceHash(_ context.Context, id string, old []byte, scheme credential.Scheme, hash []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

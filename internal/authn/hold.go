@@ -89,7 +89,7 @@ func (s *Service) Renew(ctx context.Context, id *identity.Identity, remote netip
 func (s *Service) renew(ctx context.Context, id *identity.Identity) (remember.Belief[*believed], error) {
 	asOf := s.Log.Position()
 	a := &Attempt{
-		Tenant:  tenant.Tenant{ID: id.Tenant, Number: id.TenantNumber, Name: id.TenantName, Enabled: true},
+		Tenant:  tenant.Tenant{ID: id.Tenant, Number: id.TenantNumber, Name: id.TenantName},
 		Dialect: id.Dialect,
 		Method:  id.Method,
 	}

@@ -29,8 +29,10 @@ type Store interface {
 	NoteUses(ctx context.Context, uses []credential.Use) error
 	// MethodsOff is as in tenant.Methods.
 	MethodsOff(ctx context.Context, tenant string) ([]tenant.MethodOff, error)
-	// Principal is as in principal.Store, for tokens that rest on no credential.
+	// Principal and Tenant are as in principal.Store and tenant.Store, for tokens
+	// that rest on no credential.
 	Principal(ctx context.Context, id string) (principal.Principal, error)
+	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 }
 
 // Log is what this node knows of rights taken away.

@@ -17,6 +17,10 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 	if r != nil {
 		return nil, r
 	}
+	if v.ProofKey != "" {
+		// No attempt carries a proof yet, so its bearer may be anybody.
+		return nil, about(invalid("the token needs the proof of a key"), v.Credential, v.Principal)
+	}
 	b, r := s.bearer(ctx, a, &v.Subject)
 	if r != nil {
 		return nil, r
@@ -122,10 +126,16 @@ func (s *Service) owner(ctx context.Context, a *Attempt, t *token.Subject) (*bel
 		return nil, unavailable("principals cannot be read", err)
 	case p.Tenant != a.Tenant.ID:
 		return nil, about(invalid("of another tenant"), "", p.ID)
-	case !a.Tenant.Enabled:
-		return nil, about(invalid("tenant disabled"), "", p.ID)
 	case !p.Enabled:
 		return nil, about(invalid("principal disabled"), "", p.ID)
+	}
+	// The attempt's own tenant may have been read before it was disabled.
+	of, err := s.Store.Tenant(ctx, p.Tenant)
+	if err != nil {
+		return nil, unavailable("tenants cannot be read", err)
+	}
+	if !of.Enabled {
+		return nil, about(invalid("tenant disabled"), "", p.ID)
 	}
 	return &believed{identity: ownerOf(a, &p)}, nil
 }

@@ -86,6 +86,42 @@ func TestTokens(t *testing.T) {
 		}
 	})
 
+	t.Run("OwnerInDisabledTenant", func(t *testing.T) {
+		t.Parallel()
+		h := build(t)
+		rec, _ := h.pair()
+		a := h.token(rec, time.Hour)
+		v := h.jwts.known[a.Secret.Reveal()]
+		v.Subject = token.Subject{Tenant: acme.ID, Principal: rec.Principal.ID, Issued: v.Issued, Expires: v.Expires}
+		h.jwts.known[a.Secret.Reveal()] = v
+		i, err := h.Check(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := h.store.change(revocation.End, func() { rec.TenantEnabled = false }, ground(revocation.Tenant, acme.ID))
+		h.tail.Await(t.Context(), n)
+		// The attempt's tenant is as it was read before.
+		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Invalid {
+			t.Errorf("check: %v, want invalid", err)
+		}
+		if _, err := h.Renew(t.Context(), i, home); kindOf(err) != authn.Invalid {
+			t.Errorf("renew: %v, want invalid", err)
+		}
+	})
+
+	t.Run("NeedsItsProof", func(t *testing.T) {
+		t.Parallel()
+		h := build(t)
+		rec, _ := h.pair()
+		a := h.token(rec, time.Hour)
+		v := h.jwts.known[a.Secret.Reveal()]
+		v.ProofKey = "thumbprint"
+		h.jwts.known[a.Secret.Reveal()] = v
+		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Invalid {
+			t.Errorf("%v, want invalid", err)
+		}
+	})
+
 	t.Run("NotDecided", func(t *testing.T) {
 		t.Parallel()
 		h := build(t)
