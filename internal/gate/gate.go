@@ -44,10 +44,9 @@ type Options struct {
 
 // Gate is the root handler of the listener for callers.
 type Gate struct {
-	o           Options
-	hosts       map[string]*house
-	any         *house // nil where tenants have hosts
-	forwardAuth http.Handler
+	o     Options
+	hosts map[string]*house
+	any   *house // nil where tenants have hosts
 }
 
 // house is what stands on the hosts of one tenant.
@@ -68,7 +67,6 @@ func New(o Options) (*Gate, error) {
 		o.Now = time.Now
 	}
 	g := &Gate{o: o, hosts: make(map[string]*house)}
-	g.forwardAuth = o.Gateway.ForwardAuth(g)
 	for _, t := range o.Tenants {
 		w, err := g.ownersOf(t, o.Routes)
 		if err != nil {
@@ -110,51 +108,51 @@ func (g *Gate) TenantOf(r *http.Request, host string) (tenant.Tenant, bool) {
 
 // ServeHTTP implements http.Handler.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 { // in HTTP/2 a deadline ends the stream even while nothing is written
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
-	}
-	requestID := logging.From(r.Context()).RequestID()
+	event := logging.From(r.Context())
+	requestID := event.RequestID()
 	if requestID == "" {
 		requestID = id.New("req")
 	}
 	from, err := g.o.Trust.Origin(r)
 	if err != nil {
-		logging.From(r.Context()).Refused(err.Error())
+		event.Refused(err.Error())
 		problem.Write(w, http.StatusBadRequest, err.Error(), requestID)
 		return
 	}
-	host := forwarded.HostName(from.Host)
-	h := g.houseOf(host)
-	if h == nil && g.o.Gateway.MayAsk(from.Peer) && r.URL.Path == PathForwardAuth {
-		// A proxy may ask for us by another name than its callers; whose
-		// request it is stands in its headers.
-		g.askedByProxy(w, r, from, requestID)
+	facts := &inbound.Facts{
+		Remote: from.Remote, Peer: from.Peer, Scheme: from.Scheme, Host: forwarded.HostName(from.Host), RequestID: requestID,
+	}
+	if r.URL.Path == PathForwardAuth && g.o.Gateway.MayAsk(from.Peer) {
+		// Whose request it is stands in the proxy's headers. The proxy may ask
+		// for us by another name than its callers.
+		event.Door("", facts.Remote)
+		g.forwardAuth(w, r, facts)
 		return
 	}
+	if r.ProtoMajor == 1 { // in HTTP/2 a deadline ends the stream even while nothing is written
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+	}
+	h := g.houseOf(facts.Host)
 	if h == nil {
-		logging.From(r.Context()).Door("", from.Remote)
-		logging.From(r.Context()).Refused("unknown host")
+		event.Door("", from.Remote)
+		event.Refused("unknown host")
 		problem.Write(w, http.StatusMisdirectedRequest, "this host is not served here", requestID)
 		return
 	}
-	facts := &inbound.Facts{
-		Tenant: h.resident.get(r.Context()), Remote: from.Remote, Peer: from.Peer,
-		Scheme: from.Scheme, Host: host, RequestID: requestID,
+	facts.Tenant = h.resident.get(r.Context())
+	event.Door(facts.Tenant.Name, facts.Remote)
+	o, ok := h.owners.ownerOf(r)
+	switch {
+	case !ok:
+		g.o.Gateway.Serve(w, r, facts)
+	case o.dialect:
+		event.Dialect(o.name[len("dialect "):])
+		fallthrough
+	default:
+		o.serve(w, r, facts)
 	}
-	logging.From(r.Context()).Door(facts.Tenant.Name, facts.Remote)
-	r = r.WithContext(inbound.With(r.Context(), facts))
-	if o, ok := h.owners.ownerOf(r); ok {
-		if o.dialect {
-			logging.From(r.Context()).Dialect(o.name[len("dialect "):])
-		}
-		o.handler.ServeHTTP(w, r)
-		return
-	}
-	g.o.Gateway.ServeHTTP(w, r)
 }
 
-func (g *Gate) askedByProxy(w http.ResponseWriter, r *http.Request, from forwarded.Origin, requestID string) {
-	facts := &inbound.Facts{Remote: from.Remote, Peer: from.Peer, Scheme: from.Scheme, RequestID: requestID}
-	logging.From(r.Context()).Door("", facts.Remote)
-	g.forwardAuth.ServeHTTP(w, r.WithContext(inbound.With(r.Context(), facts)))
+func (g *Gate) forwardAuth(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
+	g.o.Gateway.ForwardAuth(w, r, facts, g)
 }

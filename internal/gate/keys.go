@@ -17,8 +17,7 @@ type Keys interface {
 }
 
 // serveJWKS answers with the keys that verify the tenant's tokens.
-func (g *Gate) serveJWKS(w http.ResponseWriter, r *http.Request) {
-	facts := inbound.From(r.Context())
+func (g *Gate) serveJWKS(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
 	if !facts.Tenant.Enabled {
 		problem.Write(w, http.StatusNotFound, "there is nothing here", facts.RequestID)
 		return
@@ -27,8 +26,8 @@ func (g *Gate) serveJWKS(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveIdentityKeys answers with the keys that verify what backends get.
-func (g *Gate) serveIdentityKeys(w http.ResponseWriter, r *http.Request) {
-	g.serveKeys(w, r, inbound.From(r.Context()), g.o.House, token.UseIdentity)
+func (g *Gate) serveIdentityKeys(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
+	g.serveKeys(w, r, facts, g.o.House, token.UseIdentity)
 }
 
 func (g *Gate) serveKeys(w http.ResponseWriter, r *http.Request, facts *inbound.Facts, tenant string, uses ...string) {

@@ -27,7 +27,14 @@ type owner struct {
 	path    string // with a slash at the end: everything below, too
 	name    string // for messages and logs
 	dialect bool
-	handler http.Handler
+	serve   func(w http.ResponseWriter, r *http.Request, facts *inbound.Facts)
+}
+
+// spoken is how a dialect is served: it finds the facts in the context.
+func spoken(h http.Handler) func(http.ResponseWriter, *http.Request, *inbound.Facts) {
+	return func(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
+		h.ServeHTTP(w, r.WithContext(inbound.With(r.Context(), facts)))
+	}
 }
 
 // owners are those of one tenant, the longest path first. Routes are not among
@@ -55,13 +62,13 @@ func covers(pattern, path string) bool {
 func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 	all := owners{
 		{PathForwardAuth, "the gate", false, g.forwardAuth},
-		{PathJWKS, "the gate", false, http.HandlerFunc(g.serveJWKS)},
-		{PathIdentityKeys, "the gate", false, http.HandlerFunc(g.serveIdentityKeys)},
-		{"/-/", "the gate", false, http.HandlerFunc(nothing)},
+		{PathJWKS, "the gate", false, g.serveJWKS},
+		{PathIdentityKeys, "the gate", false, g.serveIdentityKeys},
+		{"/-/", "the gate", false, nothing},
 	}
 	for _, d := range t.Dialects {
 		for _, r := range d.Routes {
-			w := owner{plain(r.Path), "dialect " + d.Name, true, d.Handler}
+			w := owner{plain(r.Path), "dialect " + d.Name, true, spoken(d.Handler)}
 			if other, taken := all.conflict(w); taken {
 				return nil, fmt.Errorf("tenant %s: %s is owned by %s and %s", t.Tenant.Name, r.Path, other, w.name)
 			}
@@ -91,8 +98,8 @@ func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 
 // nothing answers below the gate's own prefix, so that a route for everything
 // does not get what is meant for the gate.
-func nothing(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, http.StatusNotFound, "there is nothing here", inbound.From(r.Context()).RequestID)
+func nothing(w http.ResponseWriter, _ *http.Request, facts *inbound.Facts) {
+	problem.Write(w, http.StatusNotFound, "there is nothing here", facts.RequestID)
 }
 
 // conflict finds another owner of what w wants. One dialect may name a path

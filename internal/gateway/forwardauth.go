@@ -28,18 +28,18 @@ type Hosts interface {
 // The question is about the original request, so it can only come from proxies
 // that say truthfully what that was. For everybody else the path does not
 // exist.
-func (g *Gateway) ForwardAuth(hosts Hosts) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		facts := inbound.From(r.Context())
-		if facts == nil || !g.trust.Trusted(facts.Peer) {
-			reject(w, r, facts, http.StatusNotFound, "there is nothing here")
-			return
-		}
-		if err := g.answerProxy(w, r, facts, hosts); err != nil {
-			logging.From(r.Context()).Refused(err.Error())
-			w.WriteHeader(http.StatusForbidden)
-		}
-	})
+//
+// The facts are those of the question. They become those of the request that it
+// is about.
+func (g *Gateway) ForwardAuth(w http.ResponseWriter, r *http.Request, facts *inbound.Facts, hosts Hosts) {
+	if !g.MayAsk(facts.Peer) {
+		reject(w, r, facts, http.StatusNotFound, "there is nothing here")
+		return
+	}
+	if err := g.answerProxy(w, r, facts, hosts); err != nil {
+		logging.From(r.Context()).Refused(err.Error())
+		w.WriteHeader(http.StatusForbidden)
+	}
 }
 
 // original is the request that a proxy asks about.
@@ -109,13 +109,12 @@ func readFamily(h http.Header, uri, method, host string) (o original, err error)
 	return o, err
 }
 
-func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inbound.Facts, hosts Hosts) error {
+func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, facts *inbound.Facts, hosts Hosts) error {
 	o, err := readOriginal(r)
 	if err != nil {
 		return err
 	}
-	facts, err := g.originalFacts(r, asked, o, hosts)
-	if err != nil {
+	if err := g.originalFacts(r, facts, o, hosts); err != nil {
 		return err
 	}
 	rawPath, rawQuery, _ := strings.Cut(o.uri, "?")
@@ -135,7 +134,7 @@ func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inb
 	event.Route(m.Name)
 	event.Path(path.Escaped)
 	c := &call{match: m, facts: facts, path: path, query: query}
-	id, err := g.admit(r, o.method, c, g.door.Check)
+	id, err := g.admit(r, o.method, c, false)
 	if err != nil {
 		g.refuseProxy(w, c, o, err)
 		event.Refused(asRefusal(err).Reason)
@@ -154,21 +153,20 @@ func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, asked *inb
 	return nil
 }
 
-// originalFacts are those of the caller behind the proxy.
-func (g *Gateway) originalFacts(r *http.Request, asked *inbound.Facts, o original, hosts Hosts) (*inbound.Facts, error) {
-	facts := *asked
-	from, err := g.trust.Behind(forwarded.Origin{Peer: asked.Peer, Scheme: asked.Scheme}, r.Header)
+// originalFacts makes the facts those of the caller behind the proxy.
+func (g *Gateway) originalFacts(r *http.Request, facts *inbound.Facts, o original, hosts Hosts) error {
+	from, err := g.trust.Behind(forwarded.Origin{Peer: facts.Peer, Scheme: facts.Scheme}, r.Header)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// Its host is not asked for: it was read above, under stricter rules.
+	// Its host is not asked for: it was read before, under stricter rules.
 	facts.Remote, facts.Scheme = from.Remote, from.Scheme
-	var ok bool
 	facts.Host = forwarded.HostName(o.host)
+	var ok bool
 	if facts.Tenant, ok = hosts.TenantOf(r, facts.Host); !ok {
-		return nil, errors.New("the original host is nobody's")
+		return errors.New("the original host is nobody's")
 	}
-	return &facts, nil
+	return nil
 }
 
 // refuseProxy answers in the statuses that the proxy understands. nginx makes

@@ -60,8 +60,7 @@ type Options struct {
 	Now    func() time.Time
 }
 
-// Gateway serves the routes of all tenants. It finds the tenant in the inbound
-// facts.
+// Gateway serves the routes of all tenants.
 type Gateway struct {
 	*Forwarder
 	table *table
@@ -80,14 +79,8 @@ func New(o Options) (*Gateway, error) {
 	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies}, nil
 }
 
-// ServeHTTP implements http.Handler.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	facts := inbound.From(r.Context())
-	if facts == nil { // a mistake in the wiring; without a tenant nothing can be decided
-		g.logger.ErrorContext(r.Context(), "gateway: request without inbound facts")
-		reject(w, r, facts, http.StatusInternalServerError, "the request cannot be decided")
-		return
-	}
+// Serve answers a request of which the listener has settled the facts.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, facts *inbound.Facts) {
 	path, query, err := where(r)
 	if err != nil {
 		reject(w, r, facts, http.StatusBadRequest, err.Error())
@@ -156,7 +149,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call) {
 		g.serveSocket(w, r, c)
 		return
 	}
-	id, err := g.admit(r, r.Method, c, g.door.Check)
+	id, err := g.admit(r, r.Method, c, false)
 	if err != nil {
 		c.refuse(w, r, c.facts, err)
 		return
@@ -186,11 +179,9 @@ func (c *call) amend(r *http.Request) func(http.Header) {
 	return func(h http.Header) { c.origins.Amend(h, origin) }
 }
 
-// admit finds out who calls and whether they may. It returns nil for a route
-// that asks nobody.
-func (g *Gateway) admit(
-	r *http.Request, method string, c *call, believe func(context.Context, authn.Attempt) (*identity.Identity, error),
-) (*identity.Identity, error) {
+// admit finds out who calls and whether they may, opening something that lives
+// long or not. It returns nil for a route that asks nobody.
+func (g *Gateway) admit(r *http.Request, method string, c *call, opens bool) (*identity.Identity, error) {
 	if c.accepts.none {
 		return nil, nil
 	}
@@ -198,7 +189,13 @@ func (g *Gateway) admit(
 	if refusal != nil {
 		return nil, refusal
 	}
-	id, err := believe(r.Context(), a)
+	var id *identity.Identity
+	var err error
+	if opens {
+		id, err = g.door.Login(r.Context(), a)
+	} else {
+		id, err = g.door.Check(r.Context(), a)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -79,11 +79,7 @@ func (m *match) challenge(h http.Header, status int, refusal *authn.Refusal) {
 // reject answers what no credential can mend.
 func reject(w http.ResponseWriter, r *http.Request, facts *inbound.Facts, status int, detail string) {
 	logging.From(r.Context()).Refused(detail)
-	id := ""
-	if facts != nil {
-		id = facts.RequestID
-	}
-	problem.Write(w, status, detail, id)
+	problem.Write(w, status, detail, facts.RequestID)
 }
 
 // notAllowed answers 405 with what is.

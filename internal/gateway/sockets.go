@@ -33,7 +33,7 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request, c *call) {
 		reject(w, r, c.facts, http.StatusForbidden, "pages of that origin may not open sockets here")
 		return
 	}
-	id, err := g.admit(r, r.Method, c, g.door.Login)
+	id, err := g.admit(r, r.Method, c, true)
 	if err != nil {
 		c.refuse(w, r, c.facts, err)
 		return

@@ -178,9 +178,31 @@ func notPrintable(r rune) bool {
 	return r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.IsSpace(r)
 }
 
-var typeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$`)
+// isTypeName reports whether s can name the type of an entity: identifiers,
+// joined by ::. It is asked before each decision.
+func isTypeName(s string) bool {
+	if len(s) > 128 {
+		return false
+	}
+	for more := true; more; {
+		var word string
+		word, s, more = strings.Cut(s, "::")
+		if !isIdentifier(word) {
+			return false
+		}
+	}
+	return true
+}
 
-// isTypeName reports whether s can name the type of an entity.
-func isTypeName(s string) bool { return len(s) <= 128 && typeName.MatchString(s) }
+func isIdentifier(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
 
 func role(name string) types.EntityUID { return types.NewEntityUID("Role", types.String(name)) }

@@ -11,11 +11,14 @@ func (o Origin) Set(h http.Header) {
 	addr := "unknown" // RFC 7239, section 6.2; a Unix socket has no address
 	if o.Remote.IsValid() {
 		addr = o.Remote.String()
-		h["X-Forwarded-For"] = []string{addr}
 	}
-	h["X-Forwarded-Proto"] = []string{o.Scheme}
-	h["X-Forwarded-Host"] = []string{o.Host}
-	h["Forwarded"] = []string{o.element(addr)}
+	values := [...]string{addr, o.Scheme, o.Host, o.element(addr)} // one allocation for all
+	if o.Remote.IsValid() {
+		h["X-Forwarded-For"] = values[0:1:1]
+	}
+	h["X-Forwarded-Proto"] = values[1:2:2]
+	h["X-Forwarded-Host"] = values[2:3:3]
+	h["Forwarded"] = values[3:4:4]
 }
 
 func (o Origin) element(addr string) string {
