@@ -76,6 +76,47 @@ func TestRolesDecide(t *testing.T) {
 	helper.do("GET", "/v1/policy", nil).want(403)
 }
 
+// Who may do a part of a tenant's administration cannot make it the whole.
+func TestPartIsNotTheWhole(t *testing.T) {
+	t.Parallel()
+	in, root := setup(t)
+	acme := in.Tenant("acme")
+	root.do("PUT", "/v1/policy?tenant=acme", m{
+		"version": 0,
+		"roles":   []m{{"name": "helpdesk"}, {"name": "chief", "includes": []string{"gatehouse/administrator"}}},
+		"cedar": `permit (principal in Role::"helpdesk", action in [
+			Action::"admin:write:principals", Action::"admin:write:credentials", Action::"admin:write:roles"], resource);`,
+	}).want(200)
+	helper := root.with(in.Admin(acme, "helper", "helpdesk"))
+	boss := in.User(acme, "boss", "gatehouse/administrator")
+	chief, own := in.User(acme, "chief", "chief"), in.User(acme, "own", "helpdesk")
+	key := in.Key(boss)
+
+	helper.do("POST", "/v1/credentials?tenant=acme", m{"principal": own.ID, "kind": "api_key"}).want(201)
+	helper.do("POST", "/v1/users?tenant=acme", m{"name": "x", "roles": []string{"helpdesk"}}).want(201)
+	for _, p := range []string{boss.ID, chief.ID} {
+		helper.do("POST", "/v1/credentials?tenant=acme", m{"principal": p, "kind": "api_key"}).want(403)
+		helper.do("POST", "/v1/users/"+p+"/disable?tenant=acme", nil).want(403)
+	}
+	helper.do("POST", "/v1/credentials/"+key.Credential.ID+"/rotate?tenant=acme", m{}).want(403)
+	for _, role := range []string{"gatehouse/administrator", "gatehouse/auditor", "chief", "chief@Organization:1"} {
+		helper.do("POST", "/v1/users?tenant=acme", m{"name": "y", "roles": []string{role}}).want(403)
+		helper.do("POST", "/v1/users/"+own.ID+"/roles/grant?tenant=acme", m{"role": role}).want(403)
+	}
+	for line, imported := range map[string]float64{
+		`{"kind":"api_key","name":"w","secret":"a-key-long-enough-to-be-imported-0"}`:                                     1,
+		`{"kind":"api_key","name":"z","secret":"a-key-long-enough-to-be-imported-1","roles":["gatehouse/administrator"]}`: 0,
+		`{"kind":"password","name":"boss","secret":"a password of the helper's"}`:                                         0,
+	} {
+		r := helper.do("POST", "/v1/import?tenant=acme", m{"format": "jsonl", "lines": []string{line}}).want(200)
+		if r.at("imported").(float64) != imported {
+			t.Errorf("import of %s: %s", line, r.text)
+		}
+	}
+	// An administrator may do all of it.
+	root.with(key.Text).do("POST", "/v1/credentials?tenant=acme", m{"principal": chief.ID, "kind": "api_key"}).want(201)
+}
+
 // An administrator of one tenant must not see or touch another. What is there
 // looks exactly like what is not.
 func TestTenantsAreApart(t *testing.T) {

@@ -184,12 +184,15 @@ func (c *call) principal(ctx context.Context, id string) (principal.Principal, e
 }
 
 // touch finds a principal to change, or to change something of. Whoever may
-// touch every tenant can be touched by his like only: a new key for him would
-// be a way to become him.
+// touch every tenant can be touched by his like only, and so can whoever
+// administers this one: a new key for him would be a way to become him.
 func (c *call) touch(ctx context.Context, id string) (principal.Principal, error) {
 	p, err := c.principal(ctx, id)
-	if err == nil && !c.installation() && slices.Contains(p.Roles, principal.InstallationRole) {
-		err = huma.Error403Forbidden("this principal administers the installation; only its like may touch it")
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	if !c.installation() && slices.Contains(p.Roles, principal.InstallationRole) {
+		return p, huma.Error403Forbidden("this principal administers the installation; only its like may touch it")
+	}
+	return p, c.mayRaise(ctx, p.Tenant, p.Roles, "a change of this principal")
 }

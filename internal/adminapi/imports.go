@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"gatehouse.dev/internal/field"
 	"gatehouse.dev/internal/importer"
 	"gatehouse.dev/internal/principal"
@@ -113,11 +115,18 @@ func (r importRoles) KnownRole(ctx context.Context, tenantID, role string) (bool
 	if role == principal.InstallationRole && !r.c.installation() {
 		return false, nil
 	}
+	if err := r.c.mayRaise(ctx, tenantID, []string{role}, "this role"); err != nil {
+		var status huma.StatusError
+		if errors.As(err, &status) {
+			return false, nil
+		}
+		return false, err
+	}
 	return r.c.api.Principals.Roles.KnownRole(ctx, tenantID, role)
 }
 
 // mayAdd is touch for principals that a line names: a new key for whoever
-// administers the installation would be a way to become him.
+// administers would be a way to become him.
 func (c *call) mayAdd(ctx context.Context, p principal.Principal) error {
 	if c.installation() {
 		return nil
@@ -126,8 +135,16 @@ func (c *call) mayAdd(ctx context.Context, p principal.Principal) error {
 	if errors.Is(err, principal.ErrNotFound) {
 		return nil
 	}
-	if err == nil && slices.Contains(have.Roles, principal.InstallationRole) {
-		err = importer.Refuse("the principal administers the installation; only its like may touch it")
+	if err != nil {
+		return err
+	}
+	if slices.Contains(have.Roles, principal.InstallationRole) {
+		return importer.Refuse("the principal administers the installation; only its like may touch it")
+	}
+	err = c.mayRaise(ctx, have.Tenant, have.Roles, "a key of this principal")
+	var status huma.StatusError
+	if errors.As(err, &status) {
+		err = importer.Refuse(status.Error())
 	}
 	return err
 }

@@ -120,7 +120,7 @@ func (k kindPath) create(ctx context.Context, c *call, in createPrincipalIn) (*p
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayGive(in.Body.Roles...); err != nil {
+	if err := c.mayGive(ctx, in.Body.Roles...); err != nil {
 		return nil, err
 	}
 	p, err := c.api.Principals.Create(ctx, c.by, principal.Principal{
