@@ -46,7 +46,7 @@ type statements struct {
 
 	mu         sync.RWMutex
 	turned     time.Time
-	young, old map[about]statement
+	young, old map[about]*statement
 }
 
 // about is what a statement is about. Identities are shared between the
@@ -104,7 +104,7 @@ func (s *statements) about(ctx context.Context, id *identity.Identity, audience 
 	return st.text, nil
 }
 
-func (s *statements) make(ctx context.Context, id *identity.Identity, audience string, now time.Time) (statement, error) {
+func (s *statements) make(ctx context.Context, id *identity.Identity, audience string, now time.Time) (*statement, error) {
 	asOf := s.log.Position() // before the key is chosen
 	body, err := json.Marshal(claims{
 		Issuer: s.issuer, Audience: audience, IssuedAt: now.Unix(), Expires: now.Add(life).Unix(),
@@ -113,18 +113,18 @@ func (s *statements) make(ctx context.Context, id *identity.Identity, audience s
 		Dialect: id.Dialect, Method: string(id.Method),
 	})
 	if err != nil {
-		return statement{}, fmt.Errorf("encode identity: %w", err)
+		return nil, fmt.Errorf("encode identity: %w", err)
 	}
 	text, key, err := s.signer.Sign(ctx, s.house, token.Signing{
 		Use: token.UseIdentity, Alg: token.ES256, Type: gateidentity.Type, KeyID: true, Claims: body, Expires: now.Add(life),
 	})
 	if err != nil {
-		return statement{}, fmt.Errorf("state identity: %w", err)
+		return nil, fmt.Errorf("state identity: %w", err)
 	}
 	if text.Empty() {
-		return statement{}, errors.New("state identity: empty token")
+		return nil, errors.New("state identity: empty token")
 	}
-	return statement{
+	return &statement{
 		text: []string{text.Reveal()}, made: now, asOf: asOf,
 		key: [1]revocation.Ground{{Kind: revocation.SigningKey, ID: key}},
 	}, nil
@@ -132,11 +132,11 @@ func (s *statements) make(ctx context.Context, id *identity.Identity, audience s
 
 // keep remembers a statement. When the young half is full or as old as a
 // statement may be, it becomes the old half, so nothing is kept for long.
-func (s *statements) keep(k about, st statement, now time.Time) {
+func (s *statements) keep(k about, st *statement, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.young == nil || len(s.young) >= maxStatements || now.Sub(s.turned) >= reuse {
-		s.old, s.young, s.turned = s.young, make(map[about]statement), now
+		s.old, s.young, s.turned = s.young, make(map[about]*statement), now
 	}
 	s.young[k] = st
 }

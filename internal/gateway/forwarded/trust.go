@@ -61,11 +61,12 @@ func (t Trust) Behind(o Origin, h http.Header) (Origin, error) {
 	if len(t.Proxies) == 0 || !t.Trusted(o.Peer) {
 		return o, nil
 	}
-	read := t.readXForwarded
+	var err error
 	if t.Style == RFC7239 {
-		read = t.readForwarded
+		err = t.readForwarded(&o, h)
+	} else {
+		err = t.readXForwarded(&o, h)
 	}
-	err := read(&o, h)
 	return o, err
 }
 
