@@ -120,7 +120,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	facts := &inbound.Facts{
-		Remote: from.Remote, Peer: from.Peer, Scheme: from.Scheme, Host: forwarded.HostName(from.Host), RequestID: requestID,
+		Remote: from.Remote, Peer: from.Peer, Scheme: from.Scheme, Host: forwarded.HostName(from.Host), Authority: from.Host,
+		RequestID: requestID,
 	}
 	if r.URL.Path == PathForwardAuth && g.o.Gateway.MayAsk(from.Peer) {
 		// Whose request it is stands in the proxy's headers. The proxy may ask

@@ -104,6 +104,17 @@ func TestHostsAndOwners(t *testing.T) {
 
 type got2 struct{ URI string }
 
+// TestBackendGetsTheDecidedHost: whoever serves several hosts by what it is told
+// must not serve another than the one that the decision was about.
+func TestBackendGetsTheDecidedHost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, options{trust: loopback, routes: []gateway.Route{route("open", "/", accepting(gateway.None))}})
+	_, g := s.ask("GET", "/x", http.Header{"X-Forwarded-Host": {"Shop.example:8443"}})
+	if told := g.Header.Get("X-Forwarded-Host"); told != "Shop.example:8443" {
+		t.Errorf("told %q, decided on Shop.example:8443", told)
+	}
+}
+
 func TestStrangersCannotForward(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, options{tenants: func(s *site) []gate.Tenant {

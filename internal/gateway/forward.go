@@ -87,7 +87,7 @@ func (f *Forwarder) carry(w http.ResponseWriter, r *http.Request, c *carriage) {
 		KeepTrailer: c.rules.Trailer, MaxBody: c.maxBody, Stall: f.stall, Amend: c.amend,
 	}
 	if c.upstream.KeepHost {
-		x.Host = r.Host
+		x.Host = c.facts.Authority
 	}
 	_, err = proxy.Serve(ctx, w, r, &x)
 	logging.From(r.Context()).Upstream(c.upstream.Pool.Name(), f.now().Sub(began))
@@ -125,7 +125,7 @@ func broken(ctx context.Context, err error) string {
 // header is what the backend gets.
 func (f *Forwarder) header(r *http.Request, c *carriage) (http.Header, error) {
 	h := c.rules.Request(r)
-	origin(c.facts, r).Set(h)
+	origin(c.facts).Set(h)
 	if c.facts.RequestID != "" {
 		h["X-Request-Id"] = []string{c.facts.RequestID}
 	}
@@ -140,8 +140,9 @@ func (f *Forwarder) header(r *http.Request, c *carriage) (http.Header, error) {
 	return h, nil
 }
 
-func origin(facts *inbound.Facts, r *http.Request) forwarded.Origin {
-	return forwarded.Origin{Peer: facts.Peer, Remote: facts.Remote, Scheme: facts.Scheme, Host: r.Host}
+// origin is what a backend is told, the host being the one that was decided on.
+func origin(facts *inbound.Facts) forwarded.Origin {
+	return forwarded.Origin{Peer: facts.Peer, Remote: facts.Remote, Scheme: facts.Scheme, Host: facts.Authority}
 }
 
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, c *carriage, status int, detail string) {

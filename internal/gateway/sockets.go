@@ -78,7 +78,7 @@ func (g *Gateway) openPeer(w http.ResponseWriter, r *http.Request, c *carriage) 
 	}
 	o := relay.Opening{Upstream: c.upstream.Pool, Path: c.path, Query: c.query, Header: header}
 	if c.upstream.KeepHost {
-		o.Host = r.Host
+		o.Host = c.facts.Authority
 	}
 	began := g.now()
 	peer, res, err := relay.Dial(r.Context(), o)

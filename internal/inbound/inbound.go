@@ -19,6 +19,7 @@ type Facts struct {
 	Peer      netip.Addr // who is at the other end of the TCP connection
 	Scheme    string     // "https" or "http"
 	Host      string     // lower case, without port
+	Authority string     // the same as the caller wrote it, maybe with a port
 	RequestID string
 }
 
