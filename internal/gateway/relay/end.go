@@ -24,16 +24,16 @@ func (r *Relay) pumpEnded(from, to *side, err error) {
 	case errors.Is(err, errBye):
 		r.half()
 	case errors.As(err, &f):
-		r.sayBye(from, f.code, f.reason)
-		r.sayBye(to, GoingAway, "")
+		r.sayBye(from, f.code, f.reason, lastWord)
+		r.sayBye(to, GoingAway, "", lastWord)
 		r.drain(from)
 		r.finish()
 	case errors.As(err, new(*writeError)):
-		r.sayBye(from, r.loss(to), to.name+" does not read")
+		r.sayBye(from, r.loss(to), to.name+" does not read", lastWord)
 		r.drain(from)
 		r.finish()
 	default:
-		r.sayBye(to, r.loss(from), from.name+" is gone")
+		r.sayBye(to, r.loss(from), from.name+" is gone", lastWord)
 		r.half()
 	}
 }
@@ -75,30 +75,34 @@ func (r *Relay) execute() {
 	r.cancel()
 	r.caller.conn.SetReadDeadline(past) // wakes the pumps
 	r.backend.conn.SetReadDeadline(past)
-	r.sayBye(r.caller, v.code, v.reason)
-	r.sayBye(r.backend, GoingAway, v.reason)
+	said := r.sayBye(r.caller, v.code, v.reason, lastWord)
+	r.sayBye(r.backend, GoingAway, v.reason, lastWord)
 	r.closed()
 	r.backend.conn.Close()
 	r.caller.conn.SetWriteDeadline(past)
 	r.pumps.Wait()
+	if !said { // the machine was busy, or a frame was in the way; nothing waits for this one any more
+		r.sayBye(r.caller, v.code, v.reason, linger)
+	}
 	r.drain(r.caller)
 	r.finish()
 }
 
 // sayBye writes a close frame, unless one was written before, or a frame is
-// stuck halfway.
-func (r *Relay) sayBye(s *side, code Code, reason string) {
-	for deadline := time.Now().Add(lastWord); !s.write.TryLock(); time.Sleep(time.Millisecond) {
+// stuck halfway. It reports whether the side has one now.
+func (r *Relay) sayBye(s *side, code Code, reason string, within time.Duration) bool {
+	for deadline := time.Now().Add(within); !s.write.TryLock(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			return
+			return false
 		}
 	}
 	defer s.write.Unlock()
-	if s.saidBye {
-		return
+	if s.saidBye && !s.unheard {
+		return true
 	}
-	s.saidBye = true
-	s.send(control(opClose, closePayload(code, reason), s == r.backend), lastWord)
+	s.saidBye = true // whether it gets out or not, nothing follows it
+	s.unheard = s.send(control(opClose, closePayload(code, reason), s == r.backend), within) != nil
+	return !s.unheard
 }
 
 // drain reads until the peer hangs up, for a while. Nobody else must be

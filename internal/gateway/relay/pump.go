@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -207,8 +208,8 @@ func (s *side) send(b []byte, timeout time.Duration) error {
 		return errGone
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(timeout))
-	if _, err := s.conn.Write(b); err != nil {
-		s.spoilt = true
+	if n, err := s.conn.Write(b); err != nil {
+		s.spoilt = n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
 		return &writeError{err}
 	}
 	return nil

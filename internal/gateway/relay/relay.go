@@ -105,6 +105,7 @@ type side struct {
 
 	write   sync.Mutex // held for a whole frame
 	saidBye bool       // a close frame was written to it; under write
+	unheard bool       // the close frame did not get out; under write
 	spoilt  bool       // a frame was cut short; under write
 }
 
