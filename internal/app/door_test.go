@@ -112,14 +112,14 @@ func TestBodyDeadline(t *testing.T) {
 			http.Error(w, "gave up", http.StatusRequestTimeout)
 			return
 		}
-		time.Sleep(300 * time.Millisecond) // longer than the patience: it is for bodies only
+		time.Sleep(1200 * time.Millisecond) // longer than the patience: it is for bodies only
 		select {
 		case <-r.Context().Done():
 			t.Error("the request was ended after its body was read")
 		default:
 		}
 		fmt.Fprintf(w, "got %d bytes", len(body))
-	}), func(o *doorOptions) { o.limits.BodyTimeout = config.Duration(150 * time.Millisecond) })
+	}), func(o *doorOptions) { o.limits.BodyTimeout = config.Duration(time.Second) })
 
 	send := func(parts ...string) string {
 		c, err := net.Dial("tcp", d.listener.Addr().String())
@@ -131,7 +131,7 @@ func TestBodyDeadline(t *testing.T) {
 		fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n")
 		for _, p := range parts {
 			fmt.Fprint(c, p)
-			time.Sleep(60 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 		}
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
@@ -141,7 +141,7 @@ func TestBodyDeadline(t *testing.T) {
 		body, _ := io.ReadAll(res.Body)
 		return strings.TrimSpace(string(body))
 	}
-	if got := send("ab", "cd", "ef"); got != "got 6 bytes" {
+	if got := send("a", "b", "c", "d", "e", "f"); got != "got 6 bytes" {
 		t.Errorf("slow but steady: %q", got)
 	}
 	if got := send("ab"); got != "gave up" {

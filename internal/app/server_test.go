@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"gatehouse.dev/internal/app/apptest"
+	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/store/pgtest"
 )
 
@@ -42,8 +44,9 @@ func serve(t *testing.T, database string) {
 
 	client := h.Admin.Client(t, "pump", "ayyeka/operator")
 	key := h.Admin.Credential(t, client, "api_key", "")
-	if r := h.Admin.Revoke(t, key.ID); r.Change == 0 || len(r.Nodes) != 1 || len(r.Unreached) != 0 {
-		t.Errorf("receipt = %+v, want this node's report", r)
+	receipt := h.Admin.Revoke(t, key.ID)
+	if receipt.Change == 0 || len(receipt.Nodes) != 1 || len(receipt.Unreached) != 0 {
+		t.Errorf("receipt = %+v, want this node's report", receipt)
 	}
 
 	// The same over the socket, without a key.
@@ -53,6 +56,16 @@ func serve(t *testing.T, database string) {
 	}
 	if err := h.Stop(); err != nil {
 		t.Errorf("stop: %v\n%s", err, h.Log)
+	}
+
+	// The journal beside the database has it too, for a backup that has not.
+	journaled := false
+	damage, err := journal.Read(filepath.Join(h.Dir, "state", "journal"), func(r journal.Record) error {
+		journaled = journaled || r.Revocation != nil && r.Revocation.N == receipt.Change
+		return nil
+	})
+	if err != nil || len(damage) > 0 || !journaled {
+		t.Errorf("journal: has the revocation %v, damage %v, %v", journaled, damage, err)
 	}
 
 	// What was acknowledged is there when it comes back.
