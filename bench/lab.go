@@ -88,7 +88,12 @@ func (l *lab) start(name string, args ...string) (*process, error) {
 }
 
 func startProcess(name string, args ...string) (*process, error) {
+	return startProcessEnv(nil, name, args...)
+}
+
+func startProcessEnv(env []string, name string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(name, args...), log: &tail{}, done: make(chan struct{})}
+	p.cmd.Env = env // nil: our own
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	// Should the kit be killed, its programs go with it.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -121,6 +126,11 @@ func (p *process) stop() {
 // answers waits until url is answered with that status, and returns when the
 // first such answer came.
 func (p *process) answers(ctx context.Context, url string, status int) (time.Time, error) {
+	return p.answersTo(ctx, url, nil, status)
+}
+
+// answersTo is answers with headers.
+func (p *process) answersTo(ctx context.Context, url string, h http.Header, status int) (time.Time, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -128,6 +138,7 @@ func (p *process) answers(ctx context.Context, url string, status int) (time.Tim
 		if err != nil {
 			return time.Time{}, err
 		}
+		req.Header = h
 		resp, err := client.Do(req)
 		if err == nil {
 			resp.Body.Close()
@@ -195,10 +206,14 @@ func (l *lab) build(ctx context.Context, pkg string) (string, error) {
 // describeMachine is one line under the table.
 func describeMachine(ctx context.Context) string {
 	parts := []string{fmt.Sprintf("%d × %s", runtime.NumCPU(), processor()), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version()}
-	for _, tool := range [][]string{{"wrk", "-v"}, {"nginx", "-v"}} {
-		out, err := exec.CommandContext(ctx, tool[0], tool[1:]...).CombinedOutput()
+	nginx, err := findNginx()
+	if err != nil {
+		nginx = "nginx"
+	}
+	for _, tool := range []string{"wrk", nginx} {
+		out, err := exec.CommandContext(ctx, tool, "-v").CombinedOutput()
 		if errors.Is(err, exec.ErrNotFound) {
-			parts = append(parts, "no "+tool[0])
+			parts = append(parts, "no "+tool)
 			continue
 		}
 		first, _, _ := strings.Cut(string(out), "\n")
@@ -221,3 +236,5 @@ func processor() string {
 	}
 	return "processor"
 }
+
+func makeFolder(file string) error { return os.MkdirAll(filepath.Dir(file), 0o700) }
