@@ -101,19 +101,19 @@ func openDatabase(path string) error {
 }
 
 // startBare starts one of them until the row is done, and returns its address.
-func (l *lab) startBare(ctx context.Context, kind string, args ...string) (string, error) {
+func (l *lab) startBare(ctx context.Context, kind string, args ...string) (*process, string, error) {
 	addr, err := freeAddr()
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	p, err := l.start(l.self, append([]string{"bare", kind, "-listen", addr}, args...)...)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	want := http.StatusOK
 	if kind == "empty" {
 		want = http.StatusNoContent
 	}
 	_, err = p.answers(ctx, "http://"+addr+"/", want)
-	return addr, err
+	return p, addr, err
 }

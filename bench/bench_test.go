@@ -14,9 +14,9 @@ func TestMeasure(t *testing.T) {
 	t.Parallel()
 	fixed := func(v ...float64) side {
 		i := -1
-		return func(context.Context, time.Duration) (float64, error) {
+		return func(context.Context, time.Duration) (measure, error) {
 			i++
-			return v[i%len(v)], nil
+			return measure{value: v[i%len(v)]}, nil
 		}
 	}
 	l := &lab{options: options{rounds: 3, time: time.Millisecond}}
@@ -28,7 +28,7 @@ func TestMeasure(t *testing.T) {
 		"Median":  {ours: fixed(1, 10, 90, 20), bare: fixed(1, 10, 10, 10), want: "**2.00** | 1.00–9.00 | 20/s | 10/s"},
 		"Below":   {ours: fixed(5), bare: fixed(10), want: "**0.50** (below)"},
 		"Absent":  {err: errAbsent, want: "left out: not installed"},
-		"Failing": {ours: func(context.Context, time.Duration) (float64, error) { return 0, errors.New("401") }, bare: fixed(1), want: "failed"},
+		"Failing": {ours: func(context.Context, time.Duration) (measure, error) { return measure{}, errors.New("401") }, bare: fixed(1), want: "failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := l.measure(t.Context(), row{name: "x", aim: 1, prepare: func(context.Context, *lab) (side, side, error) {
@@ -43,14 +43,14 @@ func TestMeasure(t *testing.T) {
 
 func TestReadWrk(t *testing.T) {
 	t.Parallel()
-	if v, err := readWrk("Running\nRESULT {\"requests\":3000,\"micros\":2000000,\"refused\":0,\"errors\":0}\n"); err != nil || v != 1500 {
-		t.Errorf("read %v, %v; want 1500", v, err)
+	if v, n, err := readWrk("Running\nRESULT {\"requests\":3000,\"micros\":2000000,\"refused\":0,\"errors\":0}\n"); err != nil || v != 1500 || n != 3000 {
+		t.Errorf("read %v, %v, %v; want 1500 and 3000", v, n, err)
 	}
 	for _, bad := range []string{
 		"", "RESULT {", `RESULT {"requests":0,"micros":1}`,
 		`RESULT {"requests":10,"micros":1,"refused":1}`, `RESULT {"requests":10,"micros":1,"errors":1}`,
 	} {
-		if v, err := readWrk(bad); err == nil {
+		if v, _, err := readWrk(bad); err == nil {
 			t.Errorf("%q read as %v", bad, v)
 		}
 	}

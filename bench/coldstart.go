@@ -41,21 +41,21 @@ const coldStarts = 3
 
 // starts measures the time from starting a program to its first right answer.
 func starts(env []string, url string, h http.Header, name string, args ...string) side {
-	return func(ctx context.Context, _ time.Duration) (float64, error) {
+	return func(ctx context.Context, _ time.Duration) (measure, error) {
 		var times []float64
 		for range coldStarts {
 			began := time.Now()
 			p, err := startProcessEnv(env, name, args...)
 			if err != nil {
-				return 0, err
+				return measure{}, err
 			}
 			answered, err := p.answersTo(ctx, url, h, http.StatusOK)
 			p.stop()
 			if err != nil {
-				return 0, err
+				return measure{}, err
 			}
 			times = append(times, answered.Sub(began).Seconds())
 		}
-		return median(times), nil
+		return measure{value: median(times)}, nil
 	}
 }

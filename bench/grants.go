@@ -84,7 +84,7 @@ func prepareGrants(ctx context.Context, l *lab) (ours, bare side, err error) {
 		}
 		texts <- text
 	}
-	ours = func(ctx context.Context, span time.Duration) (float64, error) {
+	ours = func(ctx context.Context, span time.Duration) (measure, error) {
 		return parallel(ctx, span, l.options.conns, func() error {
 			r, err := grants.Rotate(context.WithoutCancel(ctx), d.home.ID, <-texts, grant.Presenter{Client: d.owner.ID}, e)
 			if err == nil && r.Repeat {
@@ -108,7 +108,7 @@ func prepareOpaque(ctx context.Context, l *lab) (ours, bare side, err error) {
 		return nil, nil, err
 	}
 	var once sync.Once
-	ours = func(ctx context.Context, span time.Duration) (float64, error) {
+	ours = func(ctx context.Context, span time.Duration) (measure, error) {
 		return parallel(ctx, span, l.options.conns, func() error {
 			text, _, err := tokens.Issue(context.WithoutCancel(ctx), token.Opaque{Tenant: d.home.ID, Principal: d.owner.ID}, time.Hour)
 			if err != nil {

@@ -68,27 +68,27 @@ func findNginx() (string, error) {
 
 // startNginx starts one in front of the same backend, asking g about each
 // request, until the row is done.
-func (l *lab) startNginx(ctx context.Context, g *gatehouse) (string, error) {
+func (l *lab) startNginx(ctx context.Context, g *gatehouse) (*process, string, error) {
 	program, err := findNginx()
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	addr, err := freeAddr()
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	dir, err := os.MkdirTemp(l.dir, "nginx-")
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, dir, addr, g.gate, g.backend), 0o600); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	p, err := l.start(program, "-p", dir, "-e", "stderr", "-c", file)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	_, err = p.answers(ctx, "http://"+addr+path, http.StatusUnauthorized)
-	return addr, err
+	return p, addr, err
 }

@@ -22,7 +22,7 @@ func rawSigning() (side, error) {
 		return nil, fmt.Errorf("make RSA key: %w", err)
 	}
 	digest := sha512.Sum384([]byte("header.payload"))
-	return func(ctx context.Context, d time.Duration) (float64, error) {
+	return func(ctx context.Context, d time.Duration) (measure, error) {
 		return parallel(ctx, d, runtime.GOMAXPROCS(0), func() error {
 			_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA384, digest[:])
 			return err
@@ -43,7 +43,7 @@ func (l *lab) rawTransactions(path string) (side, error) {
 		return nil, fmt.Errorf("make table: %w", err)
 	}
 	v := make([]byte, 64)
-	return func(ctx context.Context, d time.Duration) (float64, error) {
+	return func(ctx context.Context, d time.Duration) (measure, error) {
 		return parallel(ctx, d, 1, func() error {
 			tx, err := db.BeginTx(ctx, nil)
 			if err != nil {
@@ -60,7 +60,7 @@ func (l *lab) rawTransactions(path string) (side, error) {
 
 // parallel runs f over and over on n goroutines and returns how often it went
 // through per second.
-func parallel(ctx context.Context, d time.Duration, n int, f func() error) (float64, error) {
+func parallel(ctx context.Context, d time.Duration, n int, f func() error) (measure, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var count atomic.Int64
@@ -82,7 +82,7 @@ func parallel(ctx context.Context, d time.Duration, n int, f func() error) (floa
 	}
 	wg.Wait()
 	if err := failed.Load(); err != nil {
-		return 0, *err
+		return measure{}, *err
 	}
-	return float64(count.Load()) / time.Since(begin).Seconds(), nil
+	return measure{value: float64(count.Load()) / time.Since(begin).Seconds()}, nil
 }

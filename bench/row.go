@@ -19,7 +19,16 @@ type row struct {
 
 // side measures once, for about that long: a rate per second, or a time in
 // seconds where the row says atMost.
-type side func(ctx context.Context, d time.Duration) (float64, error)
+type side func(ctx context.Context, d time.Duration) (measure, error)
+
+// measure is what came out of one turn.
+type measure struct {
+	value float64
+	// cpu is the processor time of the server for one answer, in seconds; 0
+	// where it is not known. It says where to look when a ratio is bad, and on
+	// a machine with other work it says more than the rate.
+	cpu float64
+}
 
 // errAbsent (wrapped) is returned by prepare when something is not installed
 // that the row compares with.
@@ -28,7 +37,7 @@ var errAbsent = errors.New("not installed")
 // result is what a row came to.
 type result struct {
 	row        row
-	ours, bare float64 // medians
+	ours, bare measure // medians
 	ratio      float64 // median over the rounds
 	low, high  float64 // the lowest and highest round
 	absent     string
@@ -49,10 +58,11 @@ func (l *lab) measure(ctx context.Context, r row) result {
 		res.err = fmt.Errorf("prepare: %w", err)
 		return res
 	}
-	var o, b, ratios []float64
+	var o, b []measure
+	var ratios []float64
 	for round := range l.options.rounds + 1 {
 		l.startProfile(r.name, round)
-		var x, y float64
+		var x, y measure
 		var errOurs, errBare error
 		turns := []func(){
 			func() { x, errOurs = ours(ctx, l.options.time) },
@@ -64,10 +74,10 @@ func (l *lab) measure(ctx context.Context, r row) result {
 			return res
 		}
 		if round > 0 {
-			o, b, ratios = append(o, x), append(b, y), append(ratios, x/y)
+			o, b, ratios = append(o, x), append(b, y), append(ratios, x.value/y.value)
 		}
 	}
-	res.ours, res.bare, res.ratio = median(o), median(b), median(ratios)
+	res.ours, res.bare, res.ratio = medians(o), medians(b), median(ratios)
 	res.low, res.high = slices.Min(ratios), slices.Max(ratios)
 	return res
 }
@@ -77,6 +87,14 @@ func wrap(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+func medians(m []measure) measure {
+	var values, cpus []float64
+	for _, v := range m {
+		values, cpus = append(values, v.value), append(cpus, v.cpu)
+	}
+	return measure{median(values), median(cpus)}
 }
 
 func median(v []float64) float64 {
@@ -105,8 +123,12 @@ func (r result) line() string {
 	case r.absent != "":
 		return fmt.Sprintf("%-16s left out: %s", r.row.name, r.absent)
 	}
-	return fmt.Sprintf("%-16s %s ours, %s bare: %.2f (%.2f to %.2f), aim %s", r.row.name, r.amount(r.ours), r.amount(r.bare),
+	text := fmt.Sprintf("%-16s %s ours, %s bare: %.2f (%.2f to %.2f), aim %s", r.row.name, r.amount(r.ours), r.amount(r.bare),
 		r.ratio, r.low, r.high, r.row.aimText())
+	if r.ours.cpu > 0 && r.bare.cpu > 0 {
+		text += fmt.Sprintf("; processor time %.0f and %.0f µs, %.2f", r.ours.cpu*1e6, r.bare.cpu*1e6, r.bare.cpu/r.ours.cpu)
+	}
+	return text
 }
 
 func (r row) aimText() string {
@@ -116,9 +138,9 @@ func (r row) aimText() string {
 	return fmt.Sprintf("≥ %.2f", r.aim)
 }
 
-func (r result) amount(v float64) string {
+func (r result) amount(m measure) string {
 	if r.row.atMost {
-		return time.Duration(v * float64(time.Second)).Round(100 * time.Microsecond).String()
+		return time.Duration(m.value * float64(time.Second)).Round(100 * time.Microsecond).String()
 	}
-	return fmt.Sprintf("%.0f/s", v)
+	return fmt.Sprintf("%.0f/s", m.value)
 }

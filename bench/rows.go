@@ -57,11 +57,11 @@ var rows = []row{
 // 1.00 is the noise of the machine.
 func prepareNoise(ctx context.Context, l *lab) (ours, bare side, err error) {
 	for _, s := range []*side{&ours, &bare} {
-		addr, err := l.startBare(ctx, "empty")
+		p, addr, err := l.startBare(ctx, "empty")
 		if err != nil {
 			return nil, nil, err
 		}
-		if *s, err = l.drive(addr, load{method: http.MethodGet, path: "/", want: http.StatusNoContent}); err != nil {
+		if *s, err = l.drive(p, addr, load{method: http.MethodGet, path: "/", want: http.StatusNoContent}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -81,19 +81,19 @@ func prepareForwardAuth(ctx context.Context, l *lab) (ours, bare side, err error
 		method: http.MethodGet, path: "/-/forward-auth", turn: tokens, want: http.StatusNoContent,
 		headers: []string{"X-Original-URI: " + path, "X-Original-Method: GET"},
 	}
-	addr, err := l.startBare(ctx, "empty")
+	p, addr, err := l.startBare(ctx, "empty")
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.both(g.gate, addr, w)
+	return l.both(g, p, addr, w)
 }
 
 // both drives two servers with the same load.
-func (l *lab) both(gate, other string, w load) (ours, bare side, err error) {
-	if ours, err = l.drive(gate, w); err != nil {
+func (l *lab) both(g *gatehouse, other *process, addr string, w load) (ours, bare side, err error) {
+	if ours, err = l.drive(g.process, g.gate, w); err != nil {
 		return nil, nil, fmt.Errorf("ours: %w", err)
 	}
-	if bare, err = l.drive(other, w); err != nil {
+	if bare, err = l.drive(other, addr, w); err != nil {
 		return nil, nil, fmt.Errorf("bare: %w", err)
 	}
 	return ours, bare, nil
@@ -110,13 +110,13 @@ func prepareGateway(show func(*gatehouse) load) func(context.Context, *lab) (our
 				return nil, nil, err
 			}
 		}
-		addr, err := l.startBare(ctx, "proxy", "-upstream", g.backend)
+		p, addr, err := l.startBare(ctx, "proxy", "-upstream", g.backend)
 		if err != nil {
 			return nil, nil, err
 		}
 		w := show(g)
 		w.method, w.path, w.want = http.MethodGet, path, http.StatusOK
-		return l.both(g.gate, addr, w)
+		return l.both(g, p, addr, w)
 	}
 }
 
@@ -125,11 +125,11 @@ func prepareNginx(ctx context.Context, l *lab) (ours, bare side, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	addr, err := l.startNginx(ctx, g)
+	p, addr, err := l.startNginx(ctx, g)
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.both(g.gate, addr, load{
+	return l.both(g, p, addr, load{
 		method: http.MethodGet, path: path, want: http.StatusOK, headers: []string{"X-API-Key: " + g.apiKey},
 	})
 }
@@ -139,7 +139,7 @@ func prepareIssue(ctx context.Context, l *lab) (ours, bare side, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ours, err = l.drive(g.gate, load{
+	ours, err = l.drive(g.process, g.gate, load{
 		method: http.MethodPost, path: "/auth/token", body: tokenRequest, want: http.StatusOK, turn: g.pairs[:1],
 		headers: []string{"Content-Type: application/x-www-form-urlencoded"},
 	})

@@ -61,8 +61,9 @@ function done(summary, latency)
 end
 `
 
-// drive returns a side that measures answers per second from addr.
-func (l *lab) drive(addr string, w load) (side, error) {
+// drive returns a side that measures answers per second from addr, and what they
+// cost that server.
+func (l *lab) drive(server *process, addr string, w load) (side, error) {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return nil, fmt.Errorf("wrk is %w", errAbsent)
 	}
@@ -73,30 +74,35 @@ func (l *lab) drive(addr string, w load) (side, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, d time.Duration) (float64, error) {
+	return func(ctx context.Context, d time.Duration) (measure, error) {
+		before := server.cpu()
 		cmd := exec.CommandContext(ctx, "wrk", "-t1", fmt.Sprintf("-c%d", l.options.conns),
 			fmt.Sprintf("-d%.0fs", max(1, d.Seconds())), "--timeout", "5s", "-s", file, "http://"+addr)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			return 0, fmt.Errorf("wrk: %w\n%s", err, out)
+			return measure{}, fmt.Errorf("wrk: %w\n%s", err, out)
 		}
-		return readWrk(string(out))
+		rate, requests, err := readWrk(string(out))
+		if err != nil {
+			return measure{}, err
+		}
+		return measure{rate, (server.cpu() - before) / requests}, nil
 	}, nil
 }
 
-func readWrk(out string) (float64, error) {
+func readWrk(out string) (rate, requests float64, err error) {
 	_, line, ok := strings.Cut(out, "RESULT ")
 	if !ok {
-		return 0, fmt.Errorf("wrk said nothing that can be read:\n%s", out)
+		return 0, 0, fmt.Errorf("wrk said nothing that can be read:\n%s", out)
 	}
 	var r struct{ Requests, Micros, Refused, Errors int64 }
 	if err := json.NewDecoder(strings.NewReader(line)).Decode(&r); err != nil {
-		return 0, fmt.Errorf("read wrk's result: %w", err)
+		return 0, 0, fmt.Errorf("read wrk's result: %w", err)
 	}
 	if r.Requests == 0 || r.Refused > 0 || r.Errors > 0 {
-		return 0, fmt.Errorf("of %d requests %d were refused and %d failed", r.Requests, r.Refused, r.Errors)
+		return 0, 0, fmt.Errorf("of %d requests %d were refused and %d failed", r.Requests, r.Refused, r.Errors)
 	}
-	return float64(r.Requests) / (float64(r.Micros) / 1e6), nil
+	return float64(r.Requests) / (float64(r.Micros) / 1e6), float64(r.Requests), nil
 }
 
 // probe sends one request and looks at the answer's status, which wrk only
