@@ -130,6 +130,26 @@ func (p *process) cpu() float64 {
 	return (user + system) / 100 // ticks, of which Linux tells programs there are 100 a second
 }
 
+// settle waits until the program has nothing to do by itself: Gatehouse makes RSA
+// keys ahead of their time, which takes seconds, once.
+func (p *process) settle(ctx context.Context) error {
+	const look, idle = 500 * time.Millisecond, 0.02
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		before := p.cpu()
+		select {
+		case <-time.After(look):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if p.cpu()-before <= idle*look.Seconds() {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s does not come to rest", p.cmd.Path)
+		}
+	}
+}
+
 func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {

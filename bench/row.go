@@ -61,11 +61,13 @@ func (l *lab) measure(ctx context.Context, r row) result {
 	var o, b []measure
 	var ratios []float64
 	for round := range l.options.rounds + 1 {
-		l.startProfile(r.name, round)
 		var x, y measure
 		var errOurs, errBare error
 		turns := []func(){
-			func() { x, errOurs = ours(ctx, l.options.time) },
+			func() {
+				l.startProfile(r.name, round)
+				x, errOurs = ours(ctx, l.options.time)
+			},
 			func() { y, errBare = bare(ctx, l.options.time) },
 		}
 		turns[round%2]() // who begins changes too
