@@ -39,6 +39,7 @@ type report struct {
 	skipped []string            // "package test"
 	failed  int
 	passed  int
+	broken  bool
 }
 
 func run(in io.Reader, out io.Writer, allowedFile string, strict bool) error {
@@ -93,7 +94,10 @@ func (r *report) take(e event) {
 		}
 		delete(r.output, key)
 	case "fail":
-		r.failed++
+		if e.Test != "" {
+			r.failed++
+		}
+		r.broken = true // also a package that failed outside of its tests
 		io.WriteString(r.out, strings.Join(r.output[key], ""))
 		delete(r.output, key)
 	}
@@ -115,7 +119,7 @@ func (r *report) verdict(allowed map[string]bool, strict bool) error {
 	}
 	fmt.Fprintf(r.out, "%d tests passed, %d failed, %d skipped\n", r.passed, r.failed, len(r.skipped))
 	switch {
-	case r.failed > 0:
+	case r.broken:
 		return errors.New("some tests failed")
 	case r.passed == 0:
 		return errors.New("no test ran")
