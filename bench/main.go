@@ -41,6 +41,7 @@ type options struct {
 	conns   int
 	tokens  int
 	write   bool
+	verbose bool
 	profile string
 }
 
@@ -52,6 +53,7 @@ func parse(args []string) (o options, err error) {
 	fs.IntVar(&o.conns, "conns", 32, "connections of the HTTP load")
 	fs.IntVar(&o.tokens, "tokens", 10_000, "different tokens for forward-auth")
 	fs.BoolVar(&o.write, "write", false, "write the table into bench/README.md")
+	fs.BoolVar(&o.verbose, "v", false, "print every round")
 	fs.StringVar(&o.profile, "profile", "", "folder for CPU profiles of Gatehouse, one per row")
 	if err := fs.Parse(args); err != nil {
 		return o, err

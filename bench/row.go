@@ -75,6 +75,10 @@ func (l *lab) measure(ctx context.Context, r row) result {
 		if res.err = errors.Join(wrap("ours", errOurs), wrap("bare", errBare)); res.err != nil {
 			return res
 		}
+		if l.options.verbose {
+			fmt.Fprintf(l.out, "%-16s round %d: %s (%.0f µs) and %s (%.0f µs)\n", r.name, round,
+				result{row: r}.amount(x), x.cpu*1e6, result{row: r}.amount(y), y.cpu*1e6)
+		}
 		if round > 0 {
 			o, b, ratios = append(o, x), append(b, y), append(ratios, x.value/y.value)
 		}
