@@ -13,8 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // gatehouse is a running server, with what rows need to know about it.
@@ -201,31 +202,25 @@ func (g *gatehouse) getTokens(ctx context.Context, n int) ([]string, error) {
 		return g.tokens[:n], nil
 	}
 	g.tokens = make([]string, n)
-	errs := make(chan error, n)
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range 8 {
-		workers.Go(func() {
-			for i := range next {
-				var err error
-				if g.tokens[i], err = g.getToken(ctx, g.pairs[i]); err != nil {
-					errs <- err
-				}
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	select {
-	case err := <-errs:
+	err := each(n, func(i int) (err error) {
+		g.tokens[i], err = g.getToken(ctx, g.pairs[i])
+		return err
+	})
+	if err != nil {
 		g.tokens = nil
 		return nil, fmt.Errorf("get token: %w", err)
-	default:
-		return g.tokens, nil
 	}
+	return g.tokens, nil
+}
+
+// each calls f for the numbers below n, eight at a time.
+func each(n int, f func(i int) error) error {
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i := range n {
+		group.Go(func() error { return f(i) })
+	}
+	return group.Wait()
 }
 
 const tokenRequest = "grant_type=client_credentials"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 )
 
@@ -81,11 +82,36 @@ func prepareForwardAuth(ctx context.Context, l *lab) (ours, bare side, err error
 		method: http.MethodGet, path: "/-/forward-auth", turn: tokens, want: http.StatusNoContent,
 		headers: []string{"X-Original-URI: " + path, "X-Original-Method: GET"},
 	}
+	if err := g.showEach(ctx, tokens); err != nil {
+		return nil, nil, err
+	}
 	p, addr, err := l.startBare(ctx, "empty")
 	if err != nil {
 		return nil, nil, err
 	}
 	return l.both(ctx, g, p, addr, w)
+}
+
+// showEach shows each token once, so that all are remembered: the row is about
+// what comes then, and a turn may be too short for all of them.
+func (g *gatehouse) showEach(ctx context.Context, tokens []string) error {
+	return each(len(tokens), func(i int) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.gate+path, nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", tokens[i])
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("a fresh token is answered with %s", res.Status)
+		}
+		return nil
+	})
 }
 
 // both drives two servers with the same load.
