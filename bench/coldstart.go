@@ -19,6 +19,9 @@ func prepareColdStart(ctx context.Context, l *lab) (ours, bare side, err error) 
 		return nil, nil, err
 	}
 	err = g.populate(ctx, 1)
+	if err == nil {
+		err = g.settle(ctx) // so that its signing keys exist, as they do but once
+	}
 	g.process.stop()
 	if err != nil {
 		return nil, nil, err

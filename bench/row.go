@@ -58,6 +58,11 @@ func (l *lab) measure(ctx context.Context, r row) result {
 		res.err = fmt.Errorf("prepare: %w", err)
 		return res
 	}
+	if l.gate != nil {
+		if res.err = l.gate.settle(ctx); res.err != nil {
+			return res
+		}
+	}
 	var o, b []measure
 	var ratios []float64
 	for round := range l.options.rounds + 1 {

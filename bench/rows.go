@@ -89,7 +89,7 @@ func prepareForwardAuth(ctx context.Context, l *lab) (ours, bare side, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.both(ctx, g, p, addr, w)
+	return l.both(g, p, addr, w)
 }
 
 // showEach shows each token once, so that all are remembered: the row is about
@@ -115,12 +115,9 @@ func (g *gatehouse) showEach(ctx context.Context, tokens []string) error {
 }
 
 // both drives two servers with the same load.
-func (l *lab) both(ctx context.Context, g *gatehouse, other *process, addr string, w load) (ours, bare side, err error) {
+func (l *lab) both(g *gatehouse, other *process, addr string, w load) (ours, bare side, err error) {
 	if ours, err = l.drive(g.process, g.gate, w); err != nil {
 		return nil, nil, fmt.Errorf("ours: %w", err)
-	}
-	if err := g.settle(ctx); err != nil {
-		return nil, nil, err
 	}
 	if bare, err = l.drive(other, addr, w); err != nil {
 		return nil, nil, fmt.Errorf("bare: %w", err)
@@ -145,7 +142,7 @@ func prepareGateway(show func(*gatehouse) load) func(context.Context, *lab) (our
 		}
 		w := show(g)
 		w.method, w.path, w.want = http.MethodGet, path, http.StatusOK
-		return l.both(ctx, g, p, addr, w)
+		return l.both(g, p, addr, w)
 	}
 }
 
@@ -158,7 +155,7 @@ func prepareNginx(ctx context.Context, l *lab) (ours, bare side, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.both(ctx, g, p, addr, load{
+	return l.both(g, p, addr, load{
 		method: http.MethodGet, path: path, want: http.StatusOK, headers: []string{"X-API-Key: " + g.apiKey},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -103,10 +104,10 @@ type api struct {
 // Base.
 func New(c Config) http.Handler {
 	a, mux := build(c)
-	spec := a.document()
+	spec := sync.OnceValue(a.document) // takes longer than all the rest of a start
 	mux.HandleFunc("GET "+Base+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
-		w.Write(spec)
+		w.Write(spec())
 	})
 	return a.around(mux)
 }
