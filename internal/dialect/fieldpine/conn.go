@@ -29,6 +29,9 @@ type conn struct {
 	failures int
 	listed   bool // counts among the silent
 
+	writing sync.Mutex // orders what is sent; taken before mu, never while it is held
+	sealer  *sealer    // of an encrypted session; else nil
+
 	mu      sync.Mutex
 	logins  []*login
 	leaving *login                        // the last one, whose end is the socket's
@@ -154,18 +157,39 @@ func (c *conn) send(r reply) {
 	c.sendRaw(data)
 }
 
-func (c *conn) sendRaw(data []byte) {
-	err := c.socket.Send(socket.Text(data))
+// sendRaw sends the JSON of one packet. Everything that is said on a conn goes
+// through here or through sendShared.
+func (c *conn) sendRaw(data []byte) { _ = c.sendShared(nil, data) }
+
+// sendShared sends the JSON of one packet in two pieces, of which the second may
+// be shared with other conns: it is neither changed nor copied unless the
+// session is encrypted. It returns what became of it, after ending a login that
+// is too slow.
+func (c *conn) sendShared(own, shared []byte) error {
+	err := c.write(own, shared)
 	c.mu.Lock()
 	first := c.first()
 	c.mu.Unlock()
 	switch {
 	case first == nil:
 	case err == nil:
-		first.handle.Sent(len(data))
+		first.handle.Sent(len(own) + len(shared))
 	case errors.Is(err, socket.ErrSlow):
 		first.handle.End(live.Slow)
 	}
+	return err
+}
+
+// write queues a packet. An encrypted one takes its number and its place in the
+// queue in one step: frames must arrive in the order of their counters.
+func (c *conn) write(own, shared []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.sealer == nil {
+		return c.socket.Send(socket.TextParts(own, shared))
+	}
+	plain := append(append(make([]byte, 0, len(own)+len(shared)), own...), shared...)
+	return c.socket.Send(socket.Text(c.sealer.envelope(plain)))
 }
 
 func (c *conn) received(n int) {
