@@ -10,9 +10,11 @@ import (
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/bus"
 	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/fair"
+	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/grant"
 	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/live"
@@ -26,6 +28,8 @@ import (
 // core is what every edge stands on: the one way in, what it asks, and the log
 // of rights taken away.
 type core struct {
+	bus      bus.Bus
+	feeds    *feed.Hub
 	live     *live.Index
 	tail     *revocation.Tail
 	recorder *audit.Recorder
@@ -44,12 +48,13 @@ type core struct {
 
 // newCore puts the core together. Nothing runs yet.
 func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, leeway time.Duration, logger *slog.Logger) (_ *core, err error) {
-	k := &core{logger: logger}
+	k := &core{logger: logger, bus: inproc.New(inproc.DefaultQueue)}
+	k.feeds = feed.NewHub(feed.Options{Bus: k.bus, Log: logger})
 
 	// What is open here, and the log that ends it.
 	k.live = live.New(live.Options{Leeway: leeway, Log: logger})
 	k.tail = revocation.NewTail(revocation.Options{
-		Store: s.Store, Node: s.Node, Conns: k.live, Bus: inproc.New(inproc.DefaultQueue),
+		Store: s.Store, Node: s.Node, Conns: k.live, Bus: k.bus,
 		Lease: c.Revocation.Lease.Std(), Interval: c.Revocation.Poll.Std(), Log: logger,
 	})
 	k.live.Attach(k.tail)
@@ -116,6 +121,7 @@ func (k *core) start(ctx context.Context, c *crew, s *State) error {
 	c.start(
 		task{"the one way in", k.door.Run},
 		task{"the index of what is open", k.live.Run},
+		task{"the feeds", func(ctx context.Context) error { k.feeds.Run(ctx); return nil }},
 		task{"the master key", func(ctx context.Context) error { s.Keeper.Run(ctx, k.logger); return nil }},
 		task{"the signing keys", func(ctx context.Context) error { k.keys.Run(ctx); return nil }},
 		task{"the refresh families", func(ctx context.Context) error { k.grants.Run(ctx); return nil }},

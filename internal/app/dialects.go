@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/dialect/acqueon"
 	"gatehouse.dev/internal/dialect/ayyeka"
+	"gatehouse.dev/internal/dialect/fieldpine"
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/tenant"
 	"gatehouse.dev/internal/token"
@@ -13,7 +15,9 @@ import (
 // policyParts are the rules that dialects bring along, the same for every
 // tenant whether it speaks the dialect or not: a role that is given before the
 // dialect is switched on is still that role.
-func policyParts() []policy.Part { return []policy.Part{ayyeka.Rules} }
+func policyParts() []policy.Part {
+	return []policy.Part{ayyeka.Rules, acqueon.Rules, fieldpine.Rules}
+}
 
 // spoken is which tenant speaks what, and how.
 type spoken struct {

@@ -8,7 +8,6 @@ import (
 
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/dialect"
-	"gatehouse.dev/internal/dialect/ayyeka"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/relay"
@@ -23,6 +22,7 @@ type entrance struct {
 	routes    []gateway.Route
 	upstreams map[string]*gateway.Upstream
 	wheel     *socket.Wheel
+	work      []task // of the dialects
 }
 
 // newEntrance puts backends, routes and dialects on the hosts of their tenants.
@@ -59,7 +59,8 @@ func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spo
 			for _, h := range settings.Hosts {
 				at.Hosts = append(at.Hosts, string(h))
 			}
-			if at.Dialects, err = e.speak(settings.Dialects, spoken, t, routes, k, c, logger); err != nil {
+			s := speaker{entrance: e, settings: settings, tenant: t, routes: routes, core: k, config: c, logger: logger}
+			if at.Dialects, err = s.speak(spoken); err != nil {
 				return nil, fmt.Errorf("tenant %s: %w", name, err)
 			}
 		}
@@ -70,25 +71,9 @@ func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spo
 	return e, err
 }
 
-// speak makes the dialects of one tenant.
-func (e *entrance) speak(d config.Dialects, spoken *spoken, t tenant.Tenant, routes *gateway.Gateway, k *core, c *config.Config, logger *slog.Logger) ([]dialect.Dialect, error) {
-	var all []dialect.Dialect
-	if d.Ayyeka != nil {
-		made, err := ayyeka.New(ayyeka.Server{
-			Config: spoken.ayyeka[t.ID], Door: k.door, Issuer: k.issuer, Logger: logger,
-			Upstream: routes.For(ayyeka.Name, e.upstreams[d.Ayyeka.Upstream], int64(c.Limits.Body)),
-		})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, made)
-	}
-	return all, nil
-}
-
 // tasks is what must run for the entrance to work.
 func (e *entrance) tasks() []task {
-	all := []task{{"the clock of the sockets", func(ctx context.Context) error { e.wheel.Run(ctx); return nil }}}
+	all := append([]task{{"the clock of the sockets", func(ctx context.Context) error { e.wheel.Run(ctx); return nil }}}, e.work...)
 	for name, u := range e.upstreams {
 		all = append(all, task{"the health of upstream " + name, u.Pool.Run})
 	}

@@ -145,6 +145,8 @@ func (k *checker) tenants() {
 				k.wrong(field+".dialects.ayyeka.lifetime", "write whole seconds from 1m to 24h", "%v is out of bounds", a.Lifetime)
 			}
 		}
+		k.acqueon(field+".dialects.acqueon", t.Dialects.Acqueon)
+		k.fieldpine(field+".dialects.fieldpine", t.Dialects.Fieldpine)
 	}
 	if len(owner) == 0 && len(c.Tenants) > 1 {
 		k.wrong("tenants", "name hosts for all tenants but the one that takes the rest", "are several without a host to tell them apart")
@@ -224,11 +226,7 @@ func (k *checker) numbers() {
 		{"revocation.poll", c.Revocation.Poll, "20ms", "10s"},
 		{"shutdown.drain", c.Shutdown.Drain, "0s", "10m"},
 	} {
-		var least, most Duration
-		_, _ = least.UnmarshalText([]byte(d.min)), most.UnmarshalText([]byte(d.max))
-		if d.value < least || d.value > most {
-			k.wrong(d.field, fmt.Sprintf("write a time from %v to %v", least, most), "%v is out of bounds", d.value)
-		}
+		k.span(d.field, d.value, d.min, d.max)
 	}
 	if c.Revocation.Poll*4 > c.Revocation.Lease {
 		k.wrong("revocation.lease", "make it at least four times revocation.poll", "%v is too short for a poll every %v", c.Revocation.Lease, c.Revocation.Poll)

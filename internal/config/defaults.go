@@ -40,6 +40,22 @@ func (a *Ayyeka) setDefaults() {
 	a.Lifetime = Duration(time.Hour)
 }
 
+func (a *Acqueon) setDefaults() {
+	a.Feed = "metrics"
+	a.Paths = []string{"/AEDataTransmitter", "/AEConsole"}
+	a.Prefixes = []string{"PerformanceMetrics_"}
+	a.Refuse = AfterUpgrade
+	a.Scope = "performance-metrics"
+}
+
+func (f *Fieldpine) setDefaults() {
+	f.Logins = 8
+	f.Requests = 16
+	f.Patience = Duration(time.Minute)
+	f.Packet = 256 * KiB
+	f.Answer = 8 * MiB
+}
+
 func (u *Upstream) setDefaults() {
 	u.HealthInterval = Duration(5 * time.Second)
 	u.HealthTimeout = Duration(2 * time.Second)

@@ -1,23 +1,24 @@
 package config
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"reflect"
 	"strings"
 )
 
 //go:generate go run ./docgen ../../docs/configuration.md
 
-//go:embed types.go
-var typesSource string
+//go:embed types.go types_dialects.go
+var typesSource embed.FS
 
 // Docs writes the reference of all settings in Markdown. What it says comes from
-// the comments in types.go, the defaults and the types themselves.
+// the comments in types*.go, the defaults and the types themselves.
 func Docs(w io.Writer) error {
 	comments, err := readComments()
 	if err != nil {
@@ -46,7 +47,7 @@ spans are written like ` + "`30s`, `15m` or `7d`" + `, sizes like ` + "`64KiB` o
 A setting with an environment variable beside it can be overridden by that variable, which wins over the
 file; lists are separated by commas.
 
-<!-- Generated from internal/config/types.go by go generate; edit the comments there. -->
+<!-- Generated from internal/config/types*.go by go generate; edit the comments there. -->
 `
 
 // docWriter keeps the first error, so that the walk reads plainly.
@@ -123,7 +124,7 @@ func isValue(t reflect.Type) bool {
 
 var kindNames = map[string]string{
 	"Address": "address", "CredentialKind": "kind", "Database": "`sqlite` or URL", "Duration": "time span", "Format": "word",
-	"Host": "host name", "Level": "word", "Path": "path", "Prefix": "network", "ProxyHeaders": "word", "Rate": "rate", "Size": "size", "URL": "URL",
+	"Host": "host name", "Level": "word", "Origin": "web origin", "Path": "path", "Prefix": "network", "ProxyHeaders": "word", "Rate": "rate", "Refuse": "word", "Size": "size", "URL": "URL",
 	"bool": "true or false", "int": "number", "string": "text",
 }
 
@@ -135,7 +136,14 @@ func kindOf(t reflect.Type) string {
 }
 
 func defaultOf(v reflect.Value) string {
-	if v.Kind() == reflect.Slice || v.IsZero() && v.Type().Name() != "Database" && v.Kind() != reflect.Bool {
+	if v.Kind() == reflect.Slice {
+		var items []string
+		for i := range v.Len() {
+			items = append(items, fmt.Sprint(v.Index(i).Interface()))
+		}
+		return strings.Join(items, ", ")
+	}
+	if v.IsZero() && v.Type().Name() != "Database" && v.Kind() != reflect.Bool {
 		return ""
 	}
 	return fmt.Sprint(v.Interface())
@@ -143,11 +151,26 @@ func defaultOf(v reflect.Value) string {
 
 // readComments maps "Type.Field" to the comment above the field.
 func readComments() (map[string]string, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "types.go", typesSource, parser.ParseComments)
-	if err != nil {
-		return nil, fmt.Errorf("read the comments of the settings: %w", err)
-	}
 	comments := map[string]string{}
+	files, err := fs.Glob(typesSource, "*.go")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range files {
+		text, err := typesSource.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments)
+		if err != nil {
+			return nil, fmt.Errorf("read the comments of the settings: %w", err)
+		}
+		addComments(comments, file)
+	}
+	return comments, nil
+}
+
+func addComments(comments map[string]string, file *ast.File) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -160,5 +183,4 @@ func readComments() (map[string]string, error) {
 		}
 		return false
 	})
-	return comments, nil
 }

@@ -30,7 +30,8 @@ func TestTemplate(t *testing.T) {
 	if ps != nil {
 		t.Fatalf("with the examples: %v\n%s", ps, text)
 	}
-	if len(c.Routes) != 2 || len(c.Upstreams) != 1 || c.Tenants["default"].Dialects.Ayyeka == nil || len(c.ForwardAuth.Proxies) != 1 {
+	if len(c.Routes) != 2 || len(c.Upstreams) != 1 || c.Tenants["default"].Dialects.Ayyeka == nil ||
+		c.Tenants["default"].Dialects.Acqueon == nil || len(c.Tenants["default"].Dialects.Fieldpine.Endpoints) != 2 || len(c.ForwardAuth.Proxies) != 1 {
 		t.Errorf("not all examples were switched on: %+v", c)
 	}
 }

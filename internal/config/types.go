@@ -134,6 +134,10 @@ type Tenant struct {
 	// is reached. It never comes from a request. Unset: `https://` and the first host.
 	Issuer URL `yaml:"issuer"`
 
+	// Web origins, like `https://board.example.com`, whose pages may open sockets of
+	// this tenant's dialects. Unset: any.
+	Origins []Origin `yaml:"origins"`
+
 	// Protocols spoken to this tenant's callers.
 	Dialects Dialects `yaml:"dialects"`
 }
@@ -142,6 +146,14 @@ type Tenant struct {
 type Dialects struct {
 	// Ayyeka FAI REST-API: OAuth client credentials, then an RS384 bearer JWT.
 	Ayyeka *Ayyeka `yaml:"ayyeka"`
+
+	// Acqueon Performance Metrics: reports pushed over a WebSocket, after a Basic
+	// header with a token or a key pair.
+	Acqueon *Acqueon `yaml:"acqueon"`
+
+	// Fieldpine FD1: JSON packets over a WebSocket or plain HTTP, after a login with a
+	// key, a token or an encrypted session.
+	Fieldpine *Fieldpine `yaml:"fieldpine"`
 }
 
 // Ayyeka are the settings of that dialect.

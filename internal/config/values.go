@@ -256,6 +256,43 @@ func (k *CredentialKind) UnmarshalText(text []byte) error {
 	return oneOf(k, string(text), Bearer, Key, Basic, None)
 }
 
+// Origin is where a web page comes from, as browsers write it: scheme, host and,
+// unless it is the scheme's own, the port.
+type Origin string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *Origin) UnmarshalText(text []byte) error {
+	const mend = "write scheme and host alone, like https://board.example.com"
+	u, err := url.Parse(string(text))
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return bad(mend, "%q is not an origin", text)
+	}
+	// Browsers send it in lower case and leave the usual port out.
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	*o = Origin(u.Scheme + "://" + host)
+	return nil
+}
+
+// Refuse is when a socket's client hears that it is refused.
+type Refuse string
+
+// The two moments.
+const (
+	AfterUpgrade  Refuse = "after_upgrade"
+	BeforeUpgrade Refuse = "before_upgrade"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *Refuse) UnmarshalText(text []byte) error {
+	return oneOf(r, string(text), AfterUpgrade, BeforeUpgrade)
+}
+
 // Level is how much is logged.
 type Level string
 

@@ -29,8 +29,11 @@ type Options struct {
 	Dir      string // empty: a folder that ends with the test
 	Extra    string // more configuration, as YAML at the top level
 	Routes   string // more routes, as items of the list
-	Drain    time.Duration
-	Leeway   time.Duration // of expiries; 0: the program's own
+	// Upstreams and Dialects are more of them, as YAML below the section: backends,
+	// and what the default tenant speaks.
+	Upstreams, Dialects string
+	Drain               time.Duration
+	Leeway              time.Duration // of expiries; 0: the program's own
 	// Cert and Key, where set, make the gate speak TLS.
 	Cert, Key string
 	// DeskHosts are the names the desk answers to; none: any.
@@ -63,10 +66,12 @@ log: {level: debug}
 shutdown: {drain: %s}
 upstreams:
   sample: {urls: [%q], health_path: /v2.0/health}
+%s
 tenants:
   default:
     dialects:
       ayyeka: {upstream: sample}
+%s
 routes:
   - {name: files, path: /files/, credentials: [bearer, key, basic], roles: [ayyeka/operator], upstream: sample}
   - {name: echo, path: /echo, websocket: true, credentials: [bearer, key, basic], roles: [ayyeka/operator], upstream: sample}
@@ -95,7 +100,8 @@ func Start(t testing.TB, o Options) *House {
 	if o.Cert != "" {
 		files = fmt.Sprintf(", tls: {cert: %q, key: %q}", o.Cert, o.Key)
 	}
-	text := fmt.Sprintf(base, o.Database, nodeName(t), files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend, o.Routes, o.Extra)
+	text := fmt.Sprintf(base, o.Database, nodeName(t), files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend,
+		indent(2, o.Upstreams), indent(6, o.Dialects), o.Routes, o.Extra)
 	conf, err := config.Parse(filepath.Join(h.Dir, "gatehouse.yaml"), []byte(text), func(string) string { return "" })
 	must(t, err)
 	if _, err := os.Stat(string(conf.MasterKeyFile)); err != nil {
@@ -181,6 +187,15 @@ func socketClient(path string) *http.Client {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
 	}}
+}
+
+// indent moves YAML to the right, to where it belongs.
+func indent(n int, text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.Repeat(" ", n) + line)
+	}
+	return b.String()
 }
 
 func nodeName(t testing.TB) string {

@@ -3,6 +3,7 @@ package acqueon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -30,6 +31,13 @@ const Name = "acqueon"
 type Config struct {
 	// Feed has the reports; empty means "metrics".
 	Feed string
+	// Paths are the endpoints that are there, PathTransmitter, PathConsole or
+	// both; empty means both.
+	Paths []string
+	// Scope is what an access token must have; empty: none.
+	Scope string
+	// MatchUser refuses access tokens of others than the user in the name.
+	MatchUser bool
 	// Prefixes are the accepted beginnings of connection names; empty means
 	// PerformanceMetrics_ only.
 	Prefixes []string
@@ -107,6 +115,9 @@ func New(s Server) (d dialect.Dialect, run func(context.Context), err error) {
 	if slices.Contains(s.Config.Prefixes, "") {
 		return d, nil, errors.New("acqueon: an empty name prefix would accept every name")
 	}
+	if len(s.Config.Paths) == 0 {
+		s.Config.Paths = []string{PathTransmitter, PathConsole}
+	}
 	if s.Config.Feed == "" {
 		s.Config.Feed = "metrics"
 	}
@@ -125,22 +136,35 @@ func New(s Server) (d dialect.Dialect, run func(context.Context), err error) {
 		}),
 	}
 	sv.pulse.init()
-	ways := []dialect.WayIn{dialect.BasicHeader, dialect.BasicName}
-	return dialect.Dialect{
-		Name:    Name,
-		Handler: sv,
-		Routes: []dialect.Route{
-			{Path: PathTransmitter, Summary: "metrics socket; API key and secret, or access token, in base64", WaysIn: ways},
-			{Path: PathConsole, Summary: "metrics socket; raw access token", WaysIn: ways},
-		},
-	}, sv.pulse.run, nil
+	routes, err := routesOf(s.Config.Paths)
+	return dialect.Dialect{Name: Name, Handler: sv, Routes: routes}, sv.pulse.run, err
+}
+
+// routesOf are the endpoints, each with the slash at its end that some clients
+// write (protocol description, 3.4).
+func routesOf(paths []string) (routes []dialect.Route, err error) {
+	for _, p := range paths {
+		r := dialect.Route{Path: p, WaysIn: []dialect.WayIn{dialect.BasicHeader, dialect.BasicName}}
+		switch p {
+		case PathTransmitter:
+			r.Summary = "metrics socket; API key and secret, or access token, in base64"
+		case PathConsole:
+			r.Summary = "metrics socket; raw access token"
+		default:
+			return nil, fmt.Errorf("acqueon: %q is no endpoint", p)
+		}
+		routes = append(routes, r)
+		r.Path, r.Summary = p+"/{$}", "the same, with a slash at its end"
+		routes = append(routes, r)
+	}
+	return routes, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	facts := inbound.From(r.Context())
 	path := strings.TrimSuffix(r.URL.Path, "/")
-	if facts == nil || path != PathConsole && path != PathTransmitter {
+	if facts == nil || !slices.Contains(s.Config.Paths, path) {
 		http.NotFound(w, r)
 		return
 	}

@@ -38,6 +38,9 @@ func (c *conn) admit(r *http.Request, path string) error {
 		return err
 	}
 	c.identity.Store(id)
+	if s.Config.MatchUser && tokenShown(id) && !strings.EqualFold(shown.User, id.Name) {
+		return failed
+	}
 	return s.allowed(r.Context(), id, c.facts)
 }
 
@@ -72,10 +75,29 @@ func tokenMethod(token secret.Text) identity.Method {
 	return identity.Opaque
 }
 
+// tokenShown reports whether it came in by an access token.
+func tokenShown(id *identity.Identity) bool {
+	return id.Method == identity.JWT || id.Method == identity.Opaque
+}
+
+// scoped makes the configured scope stand for watching, as the documented one
+// does in the rules of the program.
+func (s *service) scoped(id *identity.Identity) *identity.Identity {
+	if id.Scopes == nil || s.Config.Scope == scopeMetrics || !tokenShown(id) {
+		return id
+	}
+	seen := *id
+	seen.Scopes = append(slices.Clone(id.Scopes), actionWatch)
+	return &seen
+}
+
 // allowed asks whether the identity may watch this tenant's metrics.
 func (s *service) allowed(ctx context.Context, id *identity.Identity, facts *inbound.Facts) error {
+	if s.Config.Scope != "" && tokenShown(id) && !slices.Contains(id.Scopes, s.Config.Scope) {
+		return forbidden
+	}
 	return s.Door.Allow(ctx, policy.Request{
-		Identity: id,
+		Identity: s.scoped(id),
 		Action:   actionWatch,
 		Resource: policy.Resource{Type: "Feed", ID: s.Config.Feed},
 		Source:   facts.Remote,

@@ -5,6 +5,9 @@ import "gatehouse.dev/internal/policy"
 // actionWatch is to be pushed the reports of a feed.
 const actionWatch = "acqueon:watch"
 
+// scopeMetrics is the scope that the rules know.
+const scopeMetrics = "performance-metrics"
+
 // Viewer may watch the metrics.
 const Viewer = "acqueon/viewer"
 

@@ -26,7 +26,7 @@ func (c *conn) call(p packet) {
 	case <-ctx.Done():
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Config.Limits.Patience)
 	id := c.track(p, cancel)
 	go func() {
 		defer func() { <-c.slots }()
@@ -133,7 +133,7 @@ func (s *service) ask(ctx context.Context, p packet, e Endpoint, facts *inbound.
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json")
 	r.RequestURI, r.Host, r.RemoteAddr = r.URL.Path, facts.Host, facts.Peer.String()+":0"
-	got := &capture{header: make(http.Header)}
+	got := &capture{header: make(http.Header), most: s.Config.Limits.Answer}
 	var failure *reply
 	e.Upstream.Forward(got, r, dialect.Forward{
 		Identity: id,
@@ -207,6 +207,7 @@ type capture struct {
 	header   http.Header
 	status   int
 	body     bytes.Buffer
+	most     int // bytes of body
 	tooLarge bool
 }
 
@@ -222,7 +223,7 @@ var errTooLarge = errors.New("answer is too large")
 
 func (c *capture) Write(b []byte) (int, error) {
 	c.WriteHeader(http.StatusOK)
-	if c.body.Len()+len(b) > maxAnswer {
+	if c.body.Len()+len(b) > c.most {
 		c.tooLarge = true
 		return 0, errTooLarge
 	}

@@ -1,6 +1,7 @@
 package fieldpine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,6 +42,25 @@ type Config struct {
 	// Origins are the web origins that may connect; empty means any: the
 	// protocol has no cookies, so a page can use only what it was given.
 	Origins []string
+	// Limits are what one socket may ask for.
+	Limits Limits
+}
+
+// Limits bound one socket, and one exchange with a backend. Zero fields take
+// their defaults.
+type Limits struct {
+	Logins   int           // at a time: 8
+	Requests int           // under way at a time: 16
+	Patience time.Duration // with a backend: 60 s
+	Packet   int           // bytes of a packet, after the login: 256 KiB
+	Answer   int           // bytes of a backend's answer: 8 MiB
+}
+
+func (l Limits) orDefaults() Limits {
+	return Limits{
+		Logins: cmp.Or(l.Logins, maxLogins), Requests: cmp.Or(l.Requests, maxConcurrent),
+		Patience: cmp.Or(l.Patience, callTimeout), Packet: cmp.Or(l.Packet, readLimit), Answer: cmp.Or(l.Answer, maxAnswer),
+	}
 }
 
 // Times and bounds of a conn (protocol description, 5).
@@ -101,6 +121,7 @@ func New(s Server) (dialect.Dialect, error) {
 	if s.Door == nil || s.Endpoints == nil || s.Wheel == nil || s.Logger == nil {
 		return dialect.Dialect{}, errors.New("fieldpine: a part is missing")
 	}
+	s.Config.Limits = s.Config.Limits.orDefaults()
 	sv := &service{
 		Server: s,
 		silent: counter{limit: maxSilent},

@@ -56,7 +56,7 @@ func (s *service) serveHTTP(w http.ResponseWriter, r *http.Request, facts *inbou
 		refuse(w, p, http.StatusNotFound, "unknown endpoint")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), s.Config.Limits.Patience)
 	defer cancel()
 	result := s.ask(ctx, p, endpoint, facts, id, admit)
 	status = http.StatusOK
@@ -99,7 +99,7 @@ func (s *service) readHTTP(w http.ResponseWriter, r *http.Request) (packet, int,
 		p, err = fromQuery(r.URL.RawQuery)
 	case http.MethodPost:
 		var status int
-		if p, status, err = readBody(w, r); status != 0 {
+		if p, status, err = readBody(w, r, s.Config.Limits.Packet); status != 0 {
 			return packet{Action: named}, status, err
 		}
 	default:
@@ -118,7 +118,7 @@ func (s *service) readHTTP(w http.ResponseWriter, r *http.Request) (packet, int,
 // bodyPatience is how long a packet may take to arrive.
 const bodyPatience = 15 * time.Second
 
-func readBody(w http.ResponseWriter, r *http.Request) (packet, int, error) {
+func readBody(w http.ResponseWriter, r *http.Request, most int) (packet, int, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
 		return packet{}, http.StatusUnsupportedMediaType, errors.New("the body must be application/json")
@@ -128,7 +128,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (packet, int, error) {
 	_ = control.SetReadDeadline(time.Now().Add(bodyPatience))
 	// The listener's guard would move that deadline with every byte.
 	whole := io.NopCloser(inbound.Unguarded(r.Body))
-	body, err := io.ReadAll(http.MaxBytesReader(w, whole, readLimit))
+	body, err := io.ReadAll(http.MaxBytesReader(w, whole, int64(most)))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

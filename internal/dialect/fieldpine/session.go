@@ -82,7 +82,7 @@ func attempt(l shown, facts *inbound.Facts) (authn.Attempt, bool) {
 func (c *conn) room(thread string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.logins) < maxLogins && c.threadSession(thread) == nil
+	return len(c.logins) < c.Config.Limits.Logins && c.threadSession(thread) == nil
 }
 
 // enter adds a login, and wakes the socket with the first one.
@@ -95,9 +95,9 @@ func (c *conn) enter(l *login, o options) bool {
 	c.logins = append(c.logins, l)
 	c.options = o
 	if c.slots == nil {
-		c.slots = make(chan struct{}, maxConcurrent)
+		c.slots = make(chan struct{}, c.Config.Limits.Requests)
 		c.running = make(map[string]context.CancelFunc)
-		c.socket.SetReadLimit(readLimit)
+		c.socket.SetReadLimit(c.Config.Limits.Packet)
 		c.Wheel.Stop(&c.timer)
 	}
 	if c.listed {
