@@ -69,6 +69,7 @@ func (c *conn) cancel(p packet) {
 	if stop != nil {
 		stop()
 	}
+	c.cancelFirehose(id)
 	c.acknowledge(p)
 }
 

@@ -37,6 +37,7 @@ type conn struct {
 	leaving *login                        // the last one, whose end is the socket's
 	running map[string]context.CancelFunc // by request id
 	options options
+	hoses   []*firehose // replaced, never changed
 	over    bool
 }
 
@@ -116,6 +117,8 @@ func (c *conn) request(text bool, payload []byte) {
 		c.setOption(p)
 	case p.Action == actionCancel:
 		c.cancel(p)
+	case p.Action == actionFirehose:
+		c.openFirehose(p)
 	default:
 		c.call(p)
 	}
@@ -213,11 +216,12 @@ func (c *conn) Ended(_ *socket.Conn, why error) {
 	if c.leaving != nil {
 		logins = append(logins, c.leaving)
 	}
-	c.logins = nil
+	c.logins, c.hoses = nil, nil
 	for _, cancel := range c.running {
 		cancel()
 	}
 	c.mu.Unlock()
+	c.leavePushes()
 	for _, l := range logins {
 		l.handle.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,22 +21,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/push"
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/socket"
 	"gatehouse.dev/internal/tenant"
 )
 
 // door believes the keys "staff" and "shop" and the token "sale-7741".
-type door struct{ index *live.Index }
+type door struct {
+	index *live.Index
+	// denied is an action that nobody may any more.
+	denied atomic.Pointer[string]
+}
 
 func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
 	shown := a.Secret.Reveal()
-	known := a.Method == identity.APIKey && (shown == "staff" || shown == "shop") || a.Method == identity.Opaque && shown == "sale-7741"
+	known := a.Method == identity.APIKey && (shown == "staff" || shown == "staff-2" || shown == "shop") || a.Method == identity.Opaque && shown == "sale-7741"
 	if !known {
 		return nil, &authn.Refusal{Kind: authn.Invalid}
 	}
@@ -55,8 +62,11 @@ func (d *door) Renew(_ context.Context, id *identity.Identity, _ netip.Addr) (*i
 
 func (d *door) Allow(_ context.Context, r policy.Request) error {
 	ok := false
+	if denied := d.denied.Load(); denied != nil && *denied == r.Action {
+		return &authn.Refusal{Kind: authn.Denied}
+	}
 	switch r.Identity.Credential {
-	case "cre_staff":
+	case "cre_staff", "cre_staff-2":
 		ok = true
 	case "cre_shop":
 		ok = strings.HasPrefix(r.Action, "fd1:products:") || strings.HasPrefix(r.Action, "fd1:slow:")
@@ -140,16 +150,22 @@ type rig struct {
 	host string
 	door *door
 	ends *endpoints
+	hub  *push.Hub
 }
 
 func newRig(t *testing.T, c Config) *rig {
 	t.Helper()
 	wheel := socket.NewWheel()
 	go wheel.Run(t.Context())
-	r := &rig{door: &door{live.New(live.Options{})}, ends: &endpoints{hold: make(chan struct{})}}
+	lines := inproc.New(0)
+	t.Cleanup(lines.Close)
+	r := &rig{
+		door: &door{index: live.New(live.Options{})}, ends: &endpoints{hold: make(chan struct{})},
+		hub: push.New(push.Options{Bus: lines, Node: "n"}),
+	}
 	r.door.index.Attach(always{})
 	c.PlainText = true
-	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Logger: slog.New(slog.DiscardHandler)})
+	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Pushes: r.hub, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

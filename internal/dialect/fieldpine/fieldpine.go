@@ -106,6 +106,7 @@ type Server struct {
 	Door      Door
 	Endpoints Endpoints
 	Wheel     *socket.Wheel
+	Pushes    Pushes // nil: backends have nothing to say
 	Logger    *slog.Logger
 }
 

@@ -19,12 +19,13 @@ const (
 )
 
 const (
-	actionPrefix = "fd1."
-	actionLogin  = "fd1.session.login"
-	actionIgnore = "fd1.session.ignore"
-	actionOption = "fd1.session.set_option"
-	actionCancel = "fd1.session.cancel_request"
-	innerPrefix  = "fd1.diag." // the vendor's own
+	actionPrefix   = "fd1."
+	actionLogin    = "fd1.session.login"
+	actionIgnore   = "fd1.session.ignore"
+	actionOption   = "fd1.session.set_option"
+	actionCancel   = "fd1.session.cancel_request"
+	actionFirehose = "fd1.firehose.open_firehose"
+	innerPrefix    = "fd1.diag." // the vendor's own
 )
 
 // Errors of reading a packet.

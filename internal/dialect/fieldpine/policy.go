@@ -11,6 +11,8 @@ import (
 const (
 	Staff = "fieldpine/staff" // every endpoint
 	Shop  = "fieldpine/shop"  // products and sales
+
+	Listener = "fieldpine/listener" // firehoses
 )
 
 // Rules are this dialect's part of every tenant's policy. A scope may name an
@@ -19,7 +21,8 @@ var Rules = policy.Part{
 	Name: Name,
 	Roles: []policy.Role{
 		{Name: Shop},
-		{Name: Staff, Includes: []string{Shop}},
+		{Name: Listener},
+		{Name: Staff, Includes: []string{Shop, Listener}},
 	},
 	Cedar: `
 @id("fieldpine/staff")
@@ -33,6 +36,13 @@ permit (
 permit (
   principal in Role::"fieldpine/shop",
   action in Action::"fd1:products:*",
+  resource
+);
+
+@id("fieldpine/firehoses")
+permit (
+  principal in Role::"fieldpine/listener",
+  action == Action::"fd1:firehose:open_firehose",
   resource
 );
 

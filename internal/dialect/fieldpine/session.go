@@ -61,6 +61,7 @@ func (c *conn) login(p packet) {
 	r := p.answer()
 	r.Data = emptyObject
 	c.send(r)
+	c.joinPushes()
 }
 
 // attempt is what was shown, before it is believed.
@@ -172,15 +173,17 @@ func (l *login) end(cause live.Cause) {
 		c.socket.Close(closing(cause)) // the receipt waits until it is gone
 	} else {
 		l.handle.Close()
+		go c.reviewFirehoses(c.socket.Context())
 	}
 }
 
 // recheck asks again who it is, after rights have changed. What they may do is
-// asked with each packet.
+// asked with each packet, and here for what goes on by itself.
 func (l *login) recheck(ctx context.Context) (*identity.Identity, error) {
 	id, err := l.conn.Door.Renew(ctx, l.identity.Load(), l.conn.facts.Remote)
-	if err == nil {
-		l.identity.Store(id)
+	if err != nil {
+		return nil, err
 	}
-	return id, err
+	l.identity.Store(id)
+	return id, l.conn.reviewFirehoses(ctx)
 }
