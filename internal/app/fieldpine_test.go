@@ -115,3 +115,55 @@ func ended(t *testing.T, c *fieldpine.Conn, w watch, want websocket.StatusCode) 
 		t.Errorf("ended with %v, want code %d", c.Err(), want)
 	}
 }
+
+// TestFieldpineLogins: several logins on one socket, each of which is taken away
+// on its own; the last one takes the socket along.
+func TestFieldpineLogins(t *testing.T) {
+	t.Parallel()
+	h := startShop(t, apptest.Options{})
+	client := h.Admin.Client(t, "till", "fieldpine/shop")
+	clerk := h.Admin.Client(t, "clerk") // without a role
+	key, tab, other := h.Admin.Credential(t, client, "api_key", ""), h.Admin.Credential(t, client, "api_key", ""), h.Admin.Credential(t, clerk, "api_key", "")
+
+	c := dialShop(t, h, other.Secret)
+	ask := func(thread string) int {
+		t.Helper()
+		err := c.Call(t.Context(), fieldpine.Request{Action: "fd1.products.get_products", Thread: thread}, nil)
+		var refused *fieldpine.Error
+		if errors.As(err, &refused) {
+			return refused.Code
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return 200
+	}
+	login := func(k apptest.Credential, thread string) {
+		t.Helper()
+		if err := c.Login(t.Context(), fieldpine.APIKey(k.Secret), thread); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ask(""); got != 403 {
+		t.Errorf("with no role: %d, want 403", got)
+	}
+	login(key, "") // adds to what the first may
+	login(tab, "tab-2")
+	if a, b := ask(""), ask("tab-2"); a != 200 || b != 200 {
+		t.Errorf("after two more logins: %d and %d, want 200", a, b)
+	}
+
+	if r := h.Admin.Revoke(t, key.ID); r.Closed() != 1 {
+		t.Errorf("one login gone: the receipt counts %d", r.Closed())
+	}
+	if a, b := ask(""), ask("tab-2"); a != 403 || b != 200 {
+		t.Errorf("after the second login went: %d and %d, want 403 and 200", a, b)
+	}
+	h.Admin.Revoke(t, tab.ID)
+	// The thread's session is gone, and it has none of its own any more.
+	if a, b := ask(""), ask("tab-2"); a != 403 || b != 403 {
+		t.Errorf("after the thread's login went: %d and %d, want 403", a, b)
+	}
+	watch := startWatch(t)
+	h.Admin.Revoke(t, other.ID)
+	ended(t, c, watch, websocket.StatusPolicyViolation)
+}

@@ -45,7 +45,7 @@ type Options struct {
 	QueueBytes   int           // their bytes: 1 MiB
 	PingEvery    time.Duration // zero: 30 s
 	PingsMissed  int           // unanswered pings that end the socket: 3
-	CloseTimeout time.Duration // for the peer's close frame: 2 s
+	CloseTimeout time.Duration // for the peer's close frame: 1 s, for receipts wait 1.5 s for sockets to be gone
 	NoBinary     bool          // a binary message closes with 1003
 }
 
@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 	positive(&o.QueueBytes, 1<<20)
 	positive(&o.PingEvery, 30*time.Second)
 	positive(&o.PingsMissed, 3)
-	positive(&o.CloseTimeout, 2*time.Second)
+	positive(&o.CloseTimeout, time.Second)
 	return o
 }
 

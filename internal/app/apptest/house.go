@@ -32,6 +32,7 @@ type Options struct {
 	// Upstreams and Dialects are more of them, as YAML below the section: backends,
 	// and what the default tenant speaks.
 	Upstreams, Dialects string
+	Tenant              string // more settings of the default tenant, as YAML
 	Drain               time.Duration
 	Leeway              time.Duration // of expiries; 0: the program's own
 	// Cert and Key, where set, make the gate speak TLS.
@@ -69,6 +70,7 @@ upstreams:
 %s
 tenants:
   default:
+%s
     dialects:
       ayyeka: {upstream: sample}
 %s
@@ -101,7 +103,7 @@ func Start(t testing.TB, o Options) *House {
 		files = fmt.Sprintf(", tls: {cert: %q, key: %q}", o.Cert, o.Key)
 	}
 	text := fmt.Sprintf(base, o.Database, nodeName(t), files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend,
-		indent(2, o.Upstreams), indent(6, o.Dialects), o.Routes, o.Extra)
+		indent(2, o.Upstreams), indent(4, o.Tenant), indent(6, o.Dialects), o.Routes, o.Extra)
 	conf, err := config.Parse(filepath.Join(h.Dir, "gatehouse.yaml"), []byte(text), func(string) string { return "" })
 	must(t, err)
 	if _, err := os.Stat(string(conf.MasterKeyFile)); err != nil {
