@@ -83,10 +83,10 @@ type cage struct {
 
 func newCage(t *testing.T, h *apptest.House) *cage {
 	c := &cage{t: t, h: h}
-	client := h.Admin.Client(t, "canary", "ayyeka/operator")
+	client := h.Admin.Client(t, "canary", "ayyeka/operator", "feed/publisher")
 	c.pair = h.Admin.Credential(t, client, "key_pair", "ayyeka")
 	c.key = h.Admin.Credential(t, client, "api_key", "")
-	person := h.Admin.User(t, "tweety", "ayyeka/operator")
+	person := h.Admin.User(t, "tweety", "ayyeka/operator", "feed/publisher")
 	c.user = apptest.Credential{Key: "tweety", Secret: c.mark("password with a blank")}
 	var made struct{ Credential struct{ ID string } }
 	h.Admin.Post(t, "/v1/credentials", map[string]any{"principal": person, "kind": "password", "password": c.user.Secret}, &made)
@@ -165,6 +165,9 @@ func (c *cage) send(w app.Way, put func(*http.Request, app.Way, canary), one can
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	if w.Owner == "feeds" {
+		feedRequest(req, w)
+	}
 	put(req, w, one)
 	if w.Socket {
 		for name, value := range map[string]string{
@@ -200,6 +203,21 @@ func (c *cage) send(w app.Way, put func(*http.Request, app.Way, canary), one can
 		return // the answer is a token, for whoever showed the secret
 	}
 	c.look(fmt.Sprintf("the answer of %s to %s", w.Path, w.In), head.String()+string(answer))
+}
+
+// feedRequest makes a request to publish something.
+func feedRequest(r *http.Request, w app.Way) {
+	r.Method = w.Method
+	r.URL.Path = strings.NewReplacer("{feed}", "metrics", "{report}", "Calls", "{key}", "c-1").Replace(w.Path)
+	body, kind := `{"CallID":"c-1"}`, "application/json"
+	switch {
+	case w.Method == http.MethodPut:
+		r.URL.RawQuery, body = "key=CallID", "[]"
+	case w.Method == http.MethodPost:
+		kind, body = "application/x-ndjson", `{"report":"Calls","kind":"remove","key":"c-1"}`
+	}
+	r.Header.Set("Content-Type", kind)
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 }
 
 // look fails for each canary that it finds, in whatever spelling.

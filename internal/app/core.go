@@ -15,6 +15,7 @@ import (
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/grant"
 	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/live"
@@ -87,7 +88,7 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	}
 
 	// What an identity may do, and the one way in.
-	if k.policies, err = policy.New(s.Store, k.tail, parts...); err != nil {
+	if k.policies, err = policy.New(s.Store, k.tail, append(parts, feedapi.Rules)...); err != nil {
 		return nil, fmt.Errorf("read the policies of the program: %w", err)
 	}
 	k.door, err = authn.New(authn.Options{

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/relay"
@@ -45,8 +46,12 @@ func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spo
 		return nil, fmt.Errorf("put the routes together: %w", err)
 	}
 
+	publishing, err := feedapi.New(feedapi.Options{Door: k.door, Feeds: k.feeds, Patience: c.Limits.BodyTimeout.Std(), Logger: logger})
+	if err != nil {
+		return nil, err
+	}
 	o := gate.Options{
-		Routes: e.routes, Gateway: routes, Trust: trust(c.Gate.TrustedProxies, c.Gate.ProxyHeaders),
+		Feeds: publishing.Serve, Routes: e.routes, Gateway: routes, Trust: trust(c.Gate.TrustedProxies, c.Gate.ProxyHeaders),
 		Keys: k.keys, House: house, Store: s.Store, Log: k.tail, Logger: logger,
 	}
 	for name, t := range tenants {

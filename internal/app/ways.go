@@ -2,13 +2,14 @@ package app
 
 import (
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/gateway"
 )
 
 // Way is one place at the gate where a caller can put a secret.
 type Way struct {
-	Owner  string // "dialect ayyeka", "route files", "forward-auth"
+	Owner  string // "dialect ayyeka", "route files", "forward-auth", "feeds"
 	Method string // empty: any
 	Path   string
 	In     dialect.WayIn
@@ -26,6 +27,11 @@ func (s *Server) WaysIn() []Way {
 			for _, in := range r.WaysIn {
 				all = append(all, Way{Owner: "dialect " + d.Name, Method: r.Method, Path: r.Path, In: in})
 			}
+		}
+	}
+	for _, r := range feedapi.Routes() {
+		for _, in := range r.WaysIn {
+			all = append(all, Way{Owner: "feeds", Method: r.Method, Path: r.Path, In: in, Name: gateway.DefaultKeyHeader})
 		}
 	}
 	for _, r := range s.entrance.routes {

@@ -196,6 +196,7 @@ func TestRefusedUpdates(t *testing.T) {
 		"TableOfTexts":  {whole("R", "K", `["a"]`), ErrRows},
 		"NoKeyMember":   {whole("R", "K", `[{}]`), ErrKey},
 		"KeyTwice":      {whole("R", "K", `[{"K":"a"},{"K":"a"}]`), ErrKey},
+		"KeyIsAnother":  {Update{Report: "R", Kind: Row, KeyMember: "K", Key: "a", Content: jsontext.Value(`{"K":"b"}`)}, ErrKey},
 		"RowTooLarge":   {setRow("R", "a", `{"x":"`+strings.Repeat("x", MaxRow)+`"}`), ErrTooLarge},
 		"RowOfDocument": {setRow("Document", "a", `{}`), ErrRows},
 	}

@@ -22,7 +22,8 @@ type Update struct {
 	Kind   Kind   `json:"kind"`
 	// KeyMember names the member that is the key of each row. With Whole: the
 	// content is an array of objects that have it; empty: a document that has
-	// no rows.
+	// no rows. With Row: the content's member must be Key; empty: it is not
+	// looked at.
 	KeyMember string         `json:"keyMember,omitzero"`
 	Key       string         `json:"key,omitzero"` // of Row and Remove
 	Content   jsontext.Value `json:"content,omitzero"`
@@ -60,8 +61,17 @@ func (u *Update) Check() error {
 	if err := u.Content.Compact(); err != nil {
 		return ErrJSON
 	}
-	if u.Kind == Row && u.Content.Kind() != '{' {
+	if u.Kind != Row {
+		return nil
+	}
+	if u.Content.Kind() != '{' {
 		return ErrRows
+	}
+	if u.KeyMember == "" {
+		return nil
+	}
+	if key, err := rowKey(u.Content, u.KeyMember); err != nil || key != u.Key {
+		return ErrKey
 	}
 	return nil
 }

@@ -35,11 +35,13 @@ type Options struct {
 	Gateway *gateway.Gateway
 	Trust   forwarded.Trust
 	Keys    Keys
-	House   string // id of the tenant under which the keys for identities stand
-	Store   TenantStore
-	Log     Log
-	Logger  *slog.Logger
-	Now     func() time.Time
+	// Feeds takes what publishers send; nil: nobody does.
+	Feeds  func(w http.ResponseWriter, r *http.Request, facts *inbound.Facts)
+	House  string // id of the tenant under which the keys for identities stand
+	Store  TenantStore
+	Log    Log
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // Gate is the root handler of the listener for callers.

@@ -19,7 +19,10 @@ import (
 	"gatehouse.dev/gateidentity"
 	"gatehouse.dev/internal/admintest"
 	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/credential"
+	"gatehouse.dev/internal/feed"
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/forwarded"
@@ -50,6 +53,7 @@ type site struct {
 	addr    string
 	backend *backend
 	gateway *gateway.Gateway
+	feeds   *feed.Hub
 	wheel   *socket.Wheel
 }
 
@@ -60,16 +64,18 @@ type options struct {
 	trust   forwarded.Trust
 	proxies forwarded.Trust
 	long    time.Duration
-	sockets relay.Options
-	tls     bool
-	handler http.Handler // of the backend; nil: one that tells what it got
+	// patience is for publishers
+	patience time.Duration
+	sockets  relay.Options
+	tls      bool
+	handler  http.Handler // of the backend; nil: one that tells what it got
 }
 
 const issuer = "https://gate.test/identity"
 
 func newSite(t testing.TB, o options) *site {
 	t.Helper()
-	s := &site{Installation: admintest.New(t, rules), t: t, wheel: socket.NewWheel()}
+	s := &site{Installation: admintest.New(t, rules, feedapi.Rules), t: t, wheel: socket.NewWheel()}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	go s.wheel.Run(ctx)
@@ -93,13 +99,19 @@ func newSite(t testing.TB, o options) *site {
 		Wheel: s.wheel, LongAfter: o.long, Sockets: o.sockets, AuthProxies: o.proxies, Logger: log,
 	})
 	s.must(err)
+	b := inproc.New(0)
+	t.Cleanup(b.Close)
+	s.feeds = feed.NewHub(feed.Options{Bus: b})
+	go s.feeds.Run(ctx)
+	publishing, err := feedapi.New(feedapi.Options{Door: s.Door.(feedapi.Door), Feeds: s.feeds, Patience: o.patience, Logger: log})
+	s.must(err)
 	tenants := []gate.Tenant{{Tenant: s.Default}}
 	if o.tenants != nil {
 		tenants = o.tenants(s)
 	}
 	g, err := gate.New(gate.Options{
 		Tenants: tenants, Routes: o.routes, Gateway: s.gateway, Trust: o.trust, Keys: s.Signing, House: s.Default.ID,
-		Store: s.Store, Log: s.Tail, Logger: log,
+		Store: s.Store, Log: s.Tail, Logger: log, Feeds: publishing.Serve,
 	})
 	s.must(err)
 	front.Config.Handler = (&logging.Requests{Listener: "gate", Logger: slog.New(slog.DiscardHandler)}).Wrap(g)

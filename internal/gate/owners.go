@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/problem"
@@ -65,6 +66,9 @@ func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 		{PathJWKS, "the gate", false, g.serveJWKS},
 		{PathIdentityKeys, "the gate", false, g.serveIdentityKeys},
 		{"/-/", "the gate", false, nothing},
+	}
+	if g.o.Feeds != nil {
+		all = append(all, owner{feedapi.Prefix, "the gate", false, g.o.Feeds})
 	}
 	for _, d := range t.Dialects {
 		for _, r := range d.Routes {

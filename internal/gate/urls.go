@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/token"
 )
 
@@ -20,7 +21,7 @@ var ownRoutes = []dialect.Route{
 }
 
 // Own lists the gate's own paths.
-func Own() []dialect.Route { return slices.Clone(ownRoutes) }
+func Own() []dialect.Route { return slices.Concat(ownRoutes, feedapi.Routes()) }
 
 // Section is the paths of one owner, for WriteURLs.
 type Section struct {

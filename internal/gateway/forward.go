@@ -105,7 +105,7 @@ func (f *Forwarder) carry(w http.ResponseWriter, r *http.Request, c *carriage) {
 	status, detail := unanswered.Status, unanswered.Detail
 	var ended *endedError
 	if errors.As(context.Cause(ctx), &ended) {
-		status, detail = ended.status()
+		status, detail = EndedStatus(ended.code)
 	}
 	f.fail(w, r, c, status, detail)
 }

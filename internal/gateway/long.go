@@ -14,17 +14,6 @@ type endedError struct{ code live.Code }
 
 func (e *endedError) Error() string { return e.code.String() }
 
-// status is what a caller learns who has not been answered yet.
-func (e *endedError) status() (int, string) {
-	switch e.code {
-	case live.Revoked, live.Expired, live.Closed:
-		return http.StatusUnauthorized, "the credential is not accepted"
-	case live.NotFresh, live.Draining:
-		return http.StatusServiceUnavailable, "the request cannot be decided now"
-	}
-	return http.StatusServiceUnavailable, "the request was ended"
-}
-
 // lastWord is how long an exchange that was ended may go on writing.
 const lastWord = 100 * time.Millisecond
 

@@ -197,7 +197,7 @@ func (c *route) credentials() error {
 		return errors.New("name the credentials it accepts, or none alone")
 	}
 	if c.KeyHeader == "" {
-		c.KeyHeader = "X-API-Key"
+		c.KeyHeader = DefaultKeyHeader
 	}
 	c.KeyHeader = http.CanonicalHeaderKey(c.KeyHeader)
 	if c.KeyHeader == "Authorization" || c.KeyHeader == "Cookie" {
