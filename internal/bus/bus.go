@@ -11,6 +11,8 @@ var (
 	ErrClosed   = errors.New("the bus is closed")
 	ErrTooLarge = fmt.Errorf("message is larger than %d bytes", MaxData)
 	ErrSubject  = errors.New("not a subject")
+	// ErrBusy: too much is on its way already, and waiting a moment did not help.
+	ErrBusy = errors.New("the bus takes no more messages at the moment")
 )
 
 // MaxData is the largest message. Buses over the network have such a limit, so

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"gatehouse.dev/internal/bus"
+	"gatehouse.dev/internal/bus/queue"
 )
 
 // DefaultQueue is how many messages a subscriber may be behind.
@@ -17,24 +18,24 @@ const DefaultQueue = 256
 
 // Bus implements bus.Bus. Make it with New.
 type Bus struct {
-	queue int
+	length int
 
 	mu     sync.RWMutex
 	closed bool
 	// subs is copied on write: Publish reads a list without holding mu.
-	subs map[string][]*subscriber
+	subs map[string][]*queue.Queue
 	all  sync.WaitGroup
 }
 
 var _ bus.Bus = (*Bus)(nil)
 
-// New makes a bus whose subscribers may be queue messages behind;
-// DefaultQueue when queue is 0.
-func New(queue int) *Bus {
-	if queue <= 0 {
-		queue = DefaultQueue
+// New makes a bus whose subscribers may be length messages behind;
+// DefaultQueue when length is 0.
+func New(length int) *Bus {
+	if length <= 0 {
+		length = DefaultQueue
 	}
-	return &Bus{queue: queue, subs: make(map[string][]*subscriber)}
+	return &Bus{length: length, subs: make(map[string][]*queue.Queue)}
 }
 
 // Publish implements bus.Bus.
@@ -61,7 +62,7 @@ func (b *Bus) Publish(ctx context.Context, subject string, data []byte) error {
 	}
 	m := bus.Message{Subject: subject, Data: bytes.Clone(data)}
 	for _, s := range subs {
-		s.put(m)
+		s.Put(m)
 	}
 	return nil
 }
@@ -71,24 +72,24 @@ func (b *Bus) Subscribe(subject string, fn func(bus.Message)) (unsubscribe func(
 	if err := bus.CheckSubject(subject); err != nil {
 		panic(err)
 	}
-	s := newSubscriber(b.queue)
+	s := queue.New(b.length, nil)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return func() {}
 	}
 	b.subs[subject] = append(slices.Clone(b.subs[subject]), s)
-	b.all.Go(func() { s.run(fn) })
+	b.all.Go(func() { s.Run(fn) })
 	return func() {
-		s.stop()
+		s.Stop()
 		b.remove(subject, s)
 	}
 }
 
-func (b *Bus) remove(subject string, s *subscriber) {
+func (b *Bus) remove(subject string, s *queue.Queue) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	rest := slices.DeleteFunc(slices.Clone(b.subs[subject]), func(o *subscriber) bool { return o == s })
+	rest := slices.DeleteFunc(slices.Clone(b.subs[subject]), func(o *queue.Queue) bool { return o == s })
 	if len(rest) == 0 {
 		delete(b.subs, subject)
 		return
@@ -103,7 +104,7 @@ func (b *Bus) Close() {
 	b.closed = true
 	for _, subs := range b.subs {
 		for _, s := range subs {
-			s.stop()
+			s.Stop()
 		}
 	}
 	b.subs = nil
