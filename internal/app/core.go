@@ -10,8 +10,6 @@ import (
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/authn"
-	"gatehouse.dev/internal/bus"
-	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
@@ -29,7 +27,7 @@ import (
 // core is what every edge stands on: the one way in, what it asks, and the log
 // of rights taken away.
 type core struct {
-	bus      bus.Bus
+	bus      nodesBus
 	feeds    *feed.Hub
 	live     *live.Index
 	tail     *revocation.Tail
@@ -49,7 +47,17 @@ type core struct {
 
 // newCore puts the core together. Nothing runs yet.
 func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, leeway time.Duration, logger *slog.Logger) (_ *core, err error) {
-	k := &core{logger: logger, bus: inproc.New(inproc.DefaultQueue)}
+	k := &core{logger: logger}
+
+	// What nodes tell each other. Nothing that must not be lost travels by it alone.
+	if k.bus, err = newBus(c.Bus.NATS, s.Node, logger); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			k.bus.Close()
+		}
+	}()
 	k.feeds = feed.NewHub(feed.Options{Bus: k.bus, Log: logger})
 
 	// What is open here, and the log that ends it.
@@ -108,6 +116,13 @@ func newThrottle(t config.Throttle) *throttle.Throttle {
 }
 
 func rate(r config.Rate) throttle.Rate { return throttle.Rate{N: r.N, Per: r.Per, Burst: r.Burst} }
+
+// close lets go of what the core holds besides the database, after nobody uses it
+// any more.
+func (k *core) close() error {
+	k.bus.Close()
+	return k.journal.Close()
+}
 
 // start sets the core to work. It returns once this node knows the log, so that
 // it can believe anything at all, or with an error when it cannot read it.

@@ -191,7 +191,7 @@ func (s *Server) drain() error {
 		errs = append(errs, fmt.Errorf("%d sockets and downloads were cut", n))
 	}
 	s.entrance.close()
-	errs = append(errs, s.crew.home(), s.core.journal.Close(), s.state.Close())
+	errs = append(errs, s.crew.home(), s.core.close(), s.state.Close())
 	if s.opsDoor != nil {
 		errs = append(errs, s.opsDoor.server.Close())
 	}
@@ -213,7 +213,7 @@ func (s *Server) abandon() error {
 	}
 	errs = append(errs, s.crew.home())
 	if s.core != nil {
-		errs = append(errs, s.core.journal.Close())
+		errs = append(errs, s.core.close())
 	}
 	return errors.Join(append(errs, s.state.Close())...)
 }

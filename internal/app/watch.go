@@ -29,6 +29,7 @@ func (s *Server) watch() {
 		}
 		return skew(before, theirs, time.Now())
 	})
+	watchBus(s.core.bus, s.health, s.metrics)
 }
 
 // skew compares clocks: theirs was read somewhere between before and after.
@@ -61,6 +62,9 @@ func (s *Server) count() {
 // warn says what is allowed but hardly meant.
 func (s *Server) warn() {
 	c := s.config
+	for _, w := range busWarnings(c) {
+		s.logger.Warn(w)
+	}
 	for _, l := range []struct {
 		name    string
 		at      config.Address

@@ -30,6 +30,7 @@ func (k *checker) check() {
 	k.upstreams()
 	k.routes()
 	k.numbers()
+	k.bus()
 }
 
 func (k *checker) places() {

@@ -27,6 +27,7 @@ func Default() *Config {
 			Lease: Duration(30 * time.Second),
 			Poll:  Duration(250 * time.Millisecond),
 		},
+		Bus:      Bus{NATS: NATS{Prefix: "gatehouse"}},
 		Shutdown: Shutdown{Drain: Duration(20 * time.Second)},
 		Log:      Log{Level: "info", Format: "auto", Requests: true},
 	}

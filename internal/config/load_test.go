@@ -212,6 +212,21 @@ func TestProblems(t *testing.T) {
 			want: []string{"gatehouse.yaml:10: routes[0].cors.origins[0]: * with credentials would give every site its visitors' cookies\n    name the origins one by one"},
 		},
 		{
+			name: "BusPasswordInURL",
+			text: small + "bus: {nats: {urls: ['nats://me:hunter2@nats.internal:4222']}}\n",
+			want: []string{"gatehouse.yaml:5: bus.nats.urls[0]: must not hold a user name, password or token\n    name a file in credentials_file, password_file or token_file"},
+		},
+		{
+			name: "BusHalfConfigured",
+			text: small + "bus:\n  nats:\n    prefix: a.*\n    user: me\n    token_file: /dev/null\n",
+			want: []string{
+				"gatehouse.yaml:7: bus.nats.prefix: cannot begin a subject\n    use up to 63 letters, digits, hyphens and underscores, with dots between words",
+				"gatehouse.yaml:6: bus.nats: logs in more than one way\n    keep one of credentials_file, user with password_file, and token_file",
+				"gatehouse.yaml:6: bus.nats.password_file: is missing beside the user\n    name the file that holds the password",
+				"gatehouse.yaml:6: bus.nats.urls: is empty although there are settings for it\n    write where NATS is, like [nats://10.0.0.7:4222]",
+			},
+		},
+		{
 			name: "SectionWrittenAsValue",
 			text: "gate: :8080\n",
 			want: []string{"gatehouse.yaml:1: gate: is a section, not a value\n    write its settings below it, indented: listen, tls, trusted_proxies, proxy_headers"},

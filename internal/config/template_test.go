@@ -24,14 +24,14 @@ func TestTemplate(t *testing.T) {
 	}
 
 	// An example is a line that would be YAML of ours without its sign.
-	text := regexp.MustCompile(`(?m)^( *)# ((?:upstreams|routes|tenants|forward_auth|trusted_proxies|hosts|  .*):?.*)$`).ReplaceAllString(out.String(), "$1$2")
+	text := regexp.MustCompile(`(?m)^( *)# ((?:bus|upstreams|routes|tenants|forward_auth|trusted_proxies|hosts|  .*):?.*)$`).ReplaceAllString(out.String(), "$1$2")
 	text = strings.ReplaceAll(text, "\n#\n", "\n\n")
 	c, ps = parse(t, text, nil)
 	if ps != nil {
 		t.Fatalf("with the examples: %v\n%s", ps, text)
 	}
 	if len(c.Routes) != 2 || len(c.Upstreams) != 1 || c.Tenants["default"].Dialects.Ayyeka == nil ||
-		c.Tenants["default"].Dialects.Acqueon == nil || len(c.Tenants["default"].Dialects.Fieldpine.Endpoints) != 2 || len(c.ForwardAuth.Proxies) != 1 {
+		c.Tenants["default"].Dialects.Acqueon == nil || len(c.Tenants["default"].Dialects.Fieldpine.Endpoints) != 2 || len(c.ForwardAuth.Proxies) != 1 || len(c.Bus.NATS.URLs) != 1 {
 		t.Errorf("not all examples were switched on: %+v", c)
 	}
 }

@@ -56,6 +56,10 @@ type Config struct {
 	// How rights that were taken away reach this node.
 	Revocation Revocation `yaml:"revocation"`
 
+	// How several nodes tell each other what is new. Without it each node finds out
+	// by itself what was taken away, but feeds and pushes stay on their node.
+	Bus Bus `yaml:"bus"`
+
 	// How the server stops.
 	Shutdown Shutdown `yaml:"shutdown"`
 
@@ -371,6 +375,52 @@ type Revocation struct {
 
 	// How often to look for news without being nudged.
 	Poll Duration `yaml:"poll"`
+}
+
+// Bus is what nodes talk over.
+type Bus struct {
+	// A NATS server or cluster; core NATS, without JetStream. While it is away each
+	// node goes on alone.
+	NATS NATS `yaml:"nats"`
+}
+
+// NATS is how to reach it. Of the three ways to log in at most one is set; their
+// files are read again for each connection.
+type NATS struct {
+	// Servers, like `nats://10.0.0.7:4222`, or `tls://nats.internal:4222` to demand
+	// TLS. Unset: messages stay in this process, which is right for a single node.
+	URLs []BusURL `yaml:"urls"`
+
+	// Word before every subject, so that several installations can share one NATS.
+	// It is the same on all nodes of one.
+	Prefix string `yaml:"prefix"`
+
+	// Credentials as `nsc` writes them (`.creds`): a user's JWT and its key.
+	CredentialsFile Path `yaml:"credentials_file"`
+
+	// User name, for a NATS that asks for a password.
+	User string `yaml:"user"`
+
+	// File with that user's password.
+	PasswordFile Path `yaml:"password_file"`
+
+	// File with a token, for a NATS that asks for one.
+	TokenFile Path `yaml:"token_file"`
+
+	// Certificates. With any of them TLS is demanded, whatever the URLs say.
+	TLS ClientTLS `yaml:"tls"`
+}
+
+// ClientTLS is TLS as the one who calls.
+type ClientTLS struct {
+	// Certificates to trust, PEM. Unset: the system's.
+	CAFile Path `yaml:"ca_file"`
+
+	// Certificate to show, PEM, where the server asks for one.
+	Cert Path `yaml:"cert"`
+
+	// Its private key, PEM.
+	Key Path `yaml:"key"`
 }
 
 // Shutdown is how the server stops.

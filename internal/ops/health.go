@@ -20,6 +20,7 @@ type Health struct {
 	mu       sync.Mutex
 	names    []string
 	checks   map[string]Check
+	notes    map[string]bool // checks that are only shown
 	draining bool
 }
 
@@ -36,6 +37,17 @@ func (h *Health) Add(name string, c Check) {
 	h.checks[name] = c
 }
 
+// Note names a check that is shown and never makes the node unready.
+func (h *Health) Note(name string, c Check) {
+	h.Add(name, c)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.notes == nil {
+		h.notes = map[string]bool{}
+	}
+	h.notes[name] = true
+}
+
 // Drain makes the node not ready, for good.
 func (h *Health) Drain() {
 	h.mu.Lock()
@@ -49,6 +61,7 @@ var errDraining = errors.New("stopping")
 type Result struct {
 	Name  string `json:"name"`
 	OK    bool   `json:"ok"`
+	Note  bool   `json:"note,omitempty"` // shown only: the node is ready without it
 	Error string `json:"error,omitempty"`
 	Took  int64  `json:"ms"`
 }
@@ -57,8 +70,9 @@ type Result struct {
 func (h *Health) Run(ctx context.Context) (ready bool, results []Result) {
 	h.mu.Lock()
 	names, checks, draining := h.names, make([]Check, len(h.names)), h.draining
+	notes := make([]bool, len(names))
 	for i, n := range names {
-		checks[i] = h.checks[n]
+		checks[i], notes[i] = h.checks[n], h.notes[n]
 	}
 	h.mu.Unlock()
 
@@ -70,12 +84,15 @@ func (h *Health) Run(ctx context.Context) (ready bool, results []Result) {
 		all.Go(func() { results[i] = run(ctx, names[i], checks[i]) })
 	}
 	all.Wait()
+	for i, note := range notes {
+		results[i].Note = note
+	}
 	if draining {
 		results = append(results, Result{Name: "draining", Error: errDraining.Error()})
 	}
 	ready = true
 	for _, r := range results {
-		ready = ready && r.OK
+		ready = ready && (r.OK || r.Note)
 	}
 	return ready, results
 }

@@ -53,6 +53,17 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// TestNote: what is nice to have is shown, and keeps nobody from getting requests.
+func TestNote(t *testing.T) {
+	t.Parallel()
+	health := new(Health)
+	health.Note("bus", func(context.Context) error { return errors.New("away") })
+	w := get(t, Handler(health, NewMetrics("v1")), "/readyz")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `{"name":"bus","ok":false,"note":true,"error":"away"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // TestCheckThatHangs: a check which ignores its context holds nobody up.
 func TestCheckThatHangs(t *testing.T) {
 	t.Parallel()
