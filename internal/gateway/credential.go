@@ -61,7 +61,7 @@ func (m *match) authorization(a *authn.Attempt, line string) (found bool, _ *aut
 	rest = strings.Trim(rest, " ")
 	switch {
 	case m.accepts.bearer && strings.EqualFold(scheme, "Bearer"):
-		if rest == "" || strings.ContainsAny(rest, " \t,") {
+		if rest == "" || !oneWord(rest) {
 			return false, malformed("bearer token is not one word")
 		}
 		a.Method, a.Secret = identity.Opaque, secret.New(rest)
@@ -73,6 +73,12 @@ func (m *match) authorization(a *authn.Attempt, line string) (found bool, _ *aut
 		return true, basic(a, rest)
 	}
 	return false, nil
+}
+
+// oneWord reports whether s has no blank and no comma. Tokens are long, and
+// looking for one byte at a time is many times as fast as for any of several.
+func oneWord(s string) bool {
+	return strings.IndexByte(s, ' ') < 0 && strings.IndexByte(s, '\t') < 0 && strings.IndexByte(s, ',') < 0
 }
 
 // basic reads RFC 7617. Generated keys are told from user names by their shape:

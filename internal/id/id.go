@@ -14,7 +14,9 @@ var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPaddin
 func New(prefix string) string {
 	var b [17]byte
 	rand.Read(b[:])
-	return prefix + "_" + encoding.EncodeToString(b[:])[:26]
+	var room [48]byte
+	text := append(append(room[:0], prefix...), '_')
+	return string(encoding.AppendEncode(text, b[:])[:len(prefix)+1+26])
 }
 
 // Prefix returns what stands before the first underscore: the kind of thing.

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bufio"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,8 +37,9 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := now()
-		e := &Event{requestID: newID(), listener: q.Listener}
-		rec := &recorder{ResponseWriter: w}
+		x := &exchange{Context: r.Context(), recorder: recorder{ResponseWriter: w}}
+		e, rec := &x.event, &x.recorder
+		e.requestID, e.listener = newID(), q.Listener
 		defer func() {
 			// A panic with ErrAbortHandler is how a proxied answer is cut short; it must
 			// be noted like any other, and go on.
@@ -47,8 +49,24 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 				panic(broken)
 			}
 		}()
-		next.ServeHTTP(rec, r.WithContext(With(r.Context(), e)))
+		next.ServeHTTP(rec, r.WithContext(x))
 	})
+}
+
+// exchange is all that a request needs here, allocated at once: its context,
+// the event that the context carries, and the recorder of the answer.
+type exchange struct {
+	context.Context
+	event    Event
+	recorder recorder
+}
+
+// Value implements context.Context.
+func (x *exchange) Value(key any) any {
+	if key == (eventKey{}) {
+		return &x.event
+	}
+	return x.Context.Value(key)
 }
 
 func (q *Requests) note(r *http.Request, e *Event, rec *recorder, took time.Duration, broken any) {
