@@ -3,6 +3,7 @@ package ops
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,19 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	known    sync.Map // of series to counters
+}
+
+// series is what requests are counted by.
+type series struct {
+	listener, route, method string
+	status                  int
+}
+
+// counters are the two that a series counts in.
+type counters struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
 }
 
 // NewMetrics returns metrics of the process, the Go runtime, the build, and
@@ -49,8 +63,23 @@ func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }
 
 // Observe counts one request. Its signature is that of logging.Requests.Observe.
 func (m *Metrics) Observe(listener, route, method string, status int, took time.Duration) {
-	m.requests.WithLabelValues(listener, route, method, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(listener, route).Observe(took.Seconds())
+	c := m.of(series{listener, route, method, status})
+	c.requests.Inc()
+	c.duration.Observe(took.Seconds())
+}
+
+// of finds the counters of a series. Looking labels up by their values takes
+// longer than counting does, so what was found is kept; there are as many as
+// the registry has anyway.
+func (m *Metrics) of(s series) *counters {
+	if c, ok := m.known.Load(s); ok {
+		return c.(*counters)
+	}
+	c, _ := m.known.LoadOrStore(s, &counters{
+		requests: m.requests.WithLabelValues(s.listener, s.route, s.method, strconv.Itoa(s.status)),
+		duration: m.duration.WithLabelValues(s.listener, s.route),
+	})
+	return c.(*counters)
 }
 
 // Gauge adds a value that is read when somebody looks.
