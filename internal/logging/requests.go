@@ -37,8 +37,8 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := now()
-		x := &exchange{Context: r.Context(), recorder: recorder{ResponseWriter: w}}
-		e, rec := &x.event, &x.recorder
+		x := &exchange{Context: r.Context()}
+		e, rec := &x.event, &recorder{ResponseWriter: w}
 		e.requestID, e.listener = newID(), q.Listener
 		defer func() {
 			// A panic with ErrAbortHandler is how a proxied answer is cut short; it must
@@ -53,12 +53,12 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// exchange is all that a request needs here, allocated at once: its context,
-// the event that the context carries, and the recorder of the answer.
+// exchange is a request's context together with the event that it carries. It
+// must not lead to the answer: a socket keeps its context for as long as it is
+// open, and the answer has buffers.
 type exchange struct {
 	context.Context
-	event    Event
-	recorder recorder
+	event Event
 }
 
 // Value implements context.Context.
