@@ -17,8 +17,9 @@ func connCommand(a *admin) *cobra.Command {
 		"Those of the node that answers.",
 		`  gatehouse conn list
   gatehouse conn list --owner ada
-  gatehouse conn close con_…`,
-		connList(a), connShow(a), connClose(a))
+  gatehouse conn close con_…
+  gatehouse conn push --all fn1.link.link_status '{"message":"Restart in 10 minutes"}'`,
+		connList(a), connShow(a), connClose(a), connPush(a), connEvent(a))
 }
 
 func connPath(id string) string { return "/v1/conns/" + url.PathEscape(id) }

@@ -35,6 +35,7 @@ type Config struct {
 	Opaques     Opaques
 	Tokens      TokenStore
 	Conns       Conns
+	Pushes      Pushes
 	Changes     Changes
 	Revocations Revocations
 	Audit       audit.Store
@@ -139,6 +140,7 @@ func build(c Config) (*api, *http.ServeMux) {
 	a.signingKeys()
 	a.tokens()
 	a.conns()
+	a.pushes()
 	a.methods()
 	a.audit()
 	a.self()

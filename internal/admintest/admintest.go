@@ -18,6 +18,7 @@ import (
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/credential"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/id"
@@ -26,6 +27,7 @@ import (
 	"gatehouse.dev/internal/password"
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/principal"
+	"gatehouse.dev/internal/push"
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/seal"
 	"gatehouse.dev/internal/secret"
@@ -42,6 +44,7 @@ type Installation struct {
 	Engine  *policy.Engine
 	Tail    *revocation.Tail
 	Index   *live.Index
+	Hub     *push.Hub
 	Signing *token.Keys
 	Handler http.Handler
 	Default tenant.Tenant
@@ -96,7 +99,7 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 			Profiles: func(t tenant.Tenant) []*token.Profile { return []*token.Profile{accessOf(t)} },
 		},
 		Opaques: opaques, Tokens: in.Store,
-		Conns: in.Index, Changes: in.Tail, Revocations: in.Store,
+		Conns: in.Index, Pushes: in.pushes(log), Changes: in.Tail, Revocations: in.Store,
 		Audit: in.Store, Signer: keeper, Scribe: scribe,
 		Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
 		Log:         log,
@@ -129,6 +132,14 @@ func (in *Installation) must(err error) {
 	if err != nil {
 		in.t.Fatal(err)
 	}
+}
+
+// pushes is the hub of the one node.
+func (in *Installation) pushes(log *slog.Logger) *push.Hub {
+	lines := inproc.New(0)
+	in.t.Cleanup(lines.Close)
+	in.Hub = push.New(push.Options{Bus: lines, Node: "node-1", Log: log})
+	return in.Hub
 }
 
 // Serve serves the API over TCP and returns its base URL, "http://…/api".

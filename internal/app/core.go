@@ -18,6 +18,7 @@ import (
 	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/policy"
+	"gatehouse.dev/internal/push"
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/tenant"
 	"gatehouse.dev/internal/throttle"
@@ -29,6 +30,7 @@ import (
 type core struct {
 	bus      nodesBus
 	feeds    *feed.Hub
+	pushes   *push.Hub
 	live     *live.Index
 	tail     *revocation.Tail
 	recorder *audit.Recorder
@@ -45,6 +47,10 @@ type core struct {
 	logger   *slog.Logger
 }
 
+// aliveFor is how long after its last heartbeat, which come every five seconds,
+// the answer of a node is waited for.
+const aliveFor = 12 * time.Second
+
 // newCore puts the core together. Nothing runs yet.
 func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, leeway time.Duration, logger *slog.Logger) (_ *core, err error) {
 	k := &core{logger: logger}
@@ -58,6 +64,10 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 			k.bus.Close()
 		}
 	}()
+	k.pushes = push.New(push.Options{
+		Bus: k.bus, Node: s.Node, Log: logger,
+		Nodes: func(ctx context.Context) ([]string, error) { return s.Store.LiveNodes(ctx, aliveFor) },
+	})
 	k.feeds = feed.NewHub(feed.Options{Bus: k.bus, Log: logger})
 
 	// What is open here, and the log that ends it.

@@ -42,6 +42,7 @@ func newAPI(c *config.Config, s *State, k *core) http.Handler {
 		Opaques:     k.opaques,
 		Tokens:      s.Store,
 		Conns:       k.live,
+		Pushes:      k.pushes,
 		Changes:     k.tail,
 		Revocations: s.Store,
 		Audit:       s.Store,

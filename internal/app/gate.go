@@ -24,6 +24,7 @@ type entrance struct {
 	upstreams map[string]*gateway.Upstream
 	wheel     *socket.Wheel
 	work      []task // of the dialects
+	lastWords []func() (heard int)
 }
 
 // newEntrance puts backends, routes and dialects on the hosts of their tenants.
@@ -83,6 +84,22 @@ func (e *entrance) tasks() []task {
 		all = append(all, task{"the health of upstream " + name, u.Pool.Run})
 	}
 	return all
+}
+
+// maxLastWords is how long clients that were told of the stop may read it before
+// the first of them is closed.
+const maxLastWords = 500 * time.Millisecond
+
+// announce tells the clients of protocols that have words for it that this node
+// is about to stop. A close overtakes what is queued, so they get a moment.
+func (e *entrance) announce(moment time.Duration) {
+	heard := 0
+	for _, say := range e.lastWords {
+		heard += say()
+	}
+	if heard > 0 {
+		time.Sleep(moment)
+	}
 }
 
 // close lets go of connections to backends.

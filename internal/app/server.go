@@ -184,6 +184,7 @@ func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience+time.Second)
 	defer cancel()
 
+	s.entrance.announce(min(maxLastWords, patience/10))
 	left := make(chan int, 1)
 	go func() { left <- s.core.live.Drain(ctx, patience/2) }()
 	errs := []error{s.gateDoor.close(ctx), s.deskDoor.close(ctx)}

@@ -73,9 +73,13 @@ func acqueonConfig(a *config.Acqueon, origins []config.Origin) acqueon.Config {
 }
 
 func (s *speaker) fieldpine(f *config.Fieldpine) (dialect.Dialect, error) {
+	s.core.pushes.Tenant(s.tenant.ID)
+	s.entrance.lastWords = append(s.entrance.lastWords, func() int {
+		return s.core.pushes.Here(s.tenant.ID, fieldpine.LinkStatus(f.StopMessage, socketURLs(f.Servers)))
+	})
 	return fieldpine.New(fieldpine.Server{
 		Config: fieldpineConfig(f, s.settings.Origins),
-		Door:   s.core.door, Wheel: s.entrance.wheel, Logger: s.logger,
+		Door:   s.core.door, Wheel: s.entrance.wheel, Pushes: s.core.pushes, Logger: s.logger,
 		Endpoints: newEndpoints(f.Endpoints, func(name string) dialect.Upstream { return s.upstream(fieldpine.Name, name) }),
 	})
 }
@@ -84,7 +88,7 @@ func fieldpineConfig(f *config.Fieldpine, origins []config.Origin) fieldpine.Con
 	return fieldpine.Config{
 		Alias: f.Alias, Hello: f.Hello, PlainText: f.PlainText, Origins: originsOf(f.Origins, origins),
 		Limits: fieldpine.Limits{
-			Logins: f.Logins, Requests: f.Requests, Patience: f.Patience.Std(), Packet: int(f.Packet), Answer: int(f.Answer),
+			Logins: f.Logins, Firehoses: f.Firehoses, Requests: f.Requests, Patience: f.Patience.Std(), Packet: int(f.Packet), Answer: int(f.Answer),
 		},
 	}
 }
@@ -101,6 +105,13 @@ func originsOf(own, tenants []config.Origin) (all []string) {
 	}
 	for _, o := range own {
 		all = append(all, string(o))
+	}
+	return all
+}
+
+func socketURLs(list []config.SocketURL) (all []string) {
+	for _, u := range list {
+		all = append(all, string(u))
 	}
 	return all
 }

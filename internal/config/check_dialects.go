@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 func (k *checker) acqueon(field string, a *Acqueon) {
@@ -62,6 +63,12 @@ func (k *checker) fieldpine(field string, f *Fieldpine) {
 	k.size(field+".answer", f.Answer, KiB, 64*MiB)
 	if f.Logins < 1 || f.Logins > 64 {
 		k.wrong(field+".logins", "write a number from 1 to 64", "%d is out of bounds", f.Logins)
+	}
+	if f.Firehoses < 1 || f.Firehoses > 256 {
+		k.wrong(field+".firehoses", "write a number from 1 to 256", "%d is out of bounds", f.Firehoses)
+	}
+	if len(f.StopMessage) > 500 || !utf8.ValidString(f.StopMessage) {
+		k.wrong(field+".stop_message", "write one sentence", "is longer than 500 bytes")
 	}
 	if f.Requests < 1 || f.Requests > 1024 {
 		k.wrong(field+".requests", "write a number from 1 to 1024", "%d is out of bounds", f.Requests)

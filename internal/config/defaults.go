@@ -52,6 +52,8 @@ func (a *Acqueon) setDefaults() {
 func (f *Fieldpine) setDefaults() {
 	f.Logins = 8
 	f.Requests = 16
+	f.Firehoses = 16
+	f.StopMessage = "This server is about to stop"
 	f.Patience = Duration(time.Minute)
 	f.Packet = 256 * KiB
 	f.Answer = 8 * MiB

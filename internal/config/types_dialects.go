@@ -68,6 +68,16 @@ type Fieldpine struct {
 	// Logins that one socket may have at a time.
 	Logins int `yaml:"logins"`
 
+	// Firehoses that one socket may have open at a time.
+	Firehoses int `yaml:"firehoses"`
+
+	// Other servers, like `wss://fd1-b.example.com/fd1/open_websocket`, that clients are
+	// told of before this one stops.
+	Servers []SocketURL `yaml:"servers"`
+
+	// What clients are told then; they show it to their users.
+	StopMessage string `yaml:"stop_message"`
+
 	// Requests of one socket that may be under way at a time; what comes beyond them
 	// waits.
 	Requests int `yaml:"requests"`

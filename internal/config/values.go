@@ -240,6 +240,25 @@ func (u *URL) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// SocketURL is the address of a WebSocket.
+type SocketURL string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *SocketURL) UnmarshalText(text []byte) error {
+	const mend = "write it like wss://fd1.example.com/fd1/open_websocket"
+	parsed, err := url.Parse(string(text))
+	switch {
+	case err != nil:
+		return bad(mend, "is not a URL")
+	case parsed.Scheme != "ws" && parsed.Scheme != "wss":
+		return bad(mend, "must begin with ws:// or wss://")
+	case parsed.Hostname() == "" || parsed.User != nil || parsed.Fragment != "":
+		return bad(mend, "must have a host, and no user name, password or fragment")
+	}
+	*u = SocketURL(text)
+	return nil
+}
+
 // CredentialKind is what a caller may show on a route.
 type CredentialKind string
 

@@ -108,19 +108,10 @@ func (h *Hub) Leave(tenant string, r Receiver) {
 	}
 }
 
-// Here delivers a packet to all sockets of this node, of whatever tenant, and
-// to those of no other. It is for what this node has to say about itself.
-func (h *Hub) Here(p *Packet) int {
-	h.mu.Lock()
-	var all []Receiver
-	for _, a := range h.tenants {
-		for r := range a.receivers {
-			all = append(all, r)
-		}
-	}
-	h.mu.Unlock()
-	taken := 0
-	for _, r := range all {
+// Here delivers a packet to the sockets of this node alone, and returns how many
+// took it. It is for what the node has to say about itself.
+func (h *Hub) Here(tenant string, p *Packet) (taken int) {
+	for _, r := range h.receivers(tenant) {
 		if r.Packet(p) {
 			taken++
 		}

@@ -131,9 +131,9 @@ func TestHereStaysHere(t *testing.T) {
 	a, b := twoNodes(t)
 	one, two, three := &ear{}, &ear{}, &ear{}
 	a.Join("ten_1", one)
-	a.Join("ten_2", two)
+	a.Join("ten_1", two)
 	b.Join("ten_1", three)
-	if n := a.Here(packet(push.Target{All: true}).Packet); n != 2 || len(three.all()) != 0 {
+	if n := a.Here("ten_1", packet(push.Target{All: true}).Packet); n != 2 || len(three.all()) != 0 {
 		t.Errorf("%d sockets took it, the other node's heard %q", n, three.all())
 	}
 }

@@ -49,16 +49,17 @@ type Config struct {
 // Limits bound one socket, and one exchange with a backend. Zero fields take
 // their defaults.
 type Limits struct {
-	Logins   int           // at a time: 8
-	Requests int           // under way at a time: 16
-	Patience time.Duration // with a backend: 60 s
-	Packet   int           // bytes of a packet, after the login: 256 KiB
-	Answer   int           // bytes of a backend's answer: 8 MiB
+	Logins    int           // at a time: 8
+	Firehoses int           // at a time: 16
+	Requests  int           // under way at a time: 16
+	Patience  time.Duration // with a backend: 60 s
+	Packet    int           // bytes of a packet, after the login: 256 KiB
+	Answer    int           // bytes of a backend's answer: 8 MiB
 }
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		Logins: cmp.Or(l.Logins, maxLogins), Requests: cmp.Or(l.Requests, maxConcurrent),
+		Logins: cmp.Or(l.Logins, maxLogins), Firehoses: cmp.Or(l.Firehoses, maxFirehoses), Requests: cmp.Or(l.Requests, maxConcurrent),
 		Patience: cmp.Or(l.Patience, callTimeout), Packet: cmp.Or(l.Packet, readLimit), Answer: cmp.Or(l.Answer, maxAnswer),
 	}
 }
@@ -69,6 +70,7 @@ const (
 	loginReadLimit = 16 << 10
 	maxFailures    = 3
 	maxLogins      = 8
+	maxFirehoses   = 16
 	pingEvery      = 30 * time.Second
 
 	readLimit     = 256 << 10

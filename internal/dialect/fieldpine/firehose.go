@@ -28,9 +28,6 @@ type firehose struct {
 	open    atomic.Bool           // its opener has been told
 }
 
-// maxFirehoses are open on one socket at a time.
-const maxFirehoses = 16
-
 var (
 	errEvent = errors.New("v.event must name the kind of event")
 	errTaken = errors.New("another request with this rq is under way")
@@ -97,7 +94,7 @@ func (c *conn) openFirehose(p packet) {
 func (c *conn) addFirehose(h *firehose) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.hoses) >= maxFirehoses {
+	if len(c.hoses) >= c.Config.Limits.Firehoses {
 		return errMany
 	}
 	_, running := c.running[h.id]

@@ -78,3 +78,23 @@ func encodePacket(p *push.Packet) []byte {
 	}
 	return raw
 }
+
+// LinkStatus is what a client is told before a planned stop: words for its
+// user, and the servers that it may go to.
+func LinkStatus(message string, servers []string) *push.Packet {
+	type server struct {
+		URL string `json:"url"`
+	}
+	v := struct {
+		Message string   `json:"message"`
+		Servers []server `json:"servers,omitempty"`
+	}{Message: message}
+	for _, url := range servers {
+		v.Servers = append(v.Servers, server{url})
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // nothing in it that JSON cannot say
+	}
+	return &push.Packet{To: push.Target{All: true}, Action: "fn1.link.link_status", Values: raw}
+}
