@@ -21,7 +21,7 @@ func connPush(a *admin) *cobra.Command {
   gatehouse conn push --owner till-7 fn1.shop.open`,
 		RunE: func(c *cobra.Command, args []string) error {
 			b := adminapi.Push{To: adminapi.PushTo{Conn: conn, All: all}, Action: args[0]}
-			if given := count(conn != "", owner != "", all); given != 1 {
+			if given := countTrue(conn != "", owner != "", all); given != 1 {
 				return errors.New("say whose sockets: --conn, --owner or --all")
 			}
 			if owner != "" {
@@ -68,7 +68,7 @@ func (a *admin) deliver(c *cobra.Command, path string, values json.RawMessage, b
 	if printed, err := a.post(c, path, body, &d); printed || err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s took it.\n", plural(d.Sockets, "socket"))
+	fmt.Fprintf(a.stdout, "Sockets that took it: %d\n", d.Sockets)
 	if len(d.Nodes) > 1 {
 		for _, n := range d.Nodes {
 			fmt.Fprintf(a.stdout, "  %s: %d\n", n.Node, n.Sockets)
@@ -80,7 +80,7 @@ func (a *admin) deliver(c *cobra.Command, path string, values json.RawMessage, b
 	return nil
 }
 
-func count(all ...bool) (n int) {
+func countTrue(all ...bool) (n int) {
 	for _, b := range all {
 		if b {
 			n++

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse.dev/internal/field"
@@ -117,6 +119,9 @@ func pushProblem(err error) error {
 		if errors.Is(err, fault) {
 			return field.Errorf(at, "is wrong: %v", fault)
 		}
+	}
+	if errors.Is(err, push.ErrBus) {
+		return retryLater(huma.Error503ServiceUnavailable("the nodes cannot reach each other now; try again shortly"), time.Second)
 	}
 	return err
 }

@@ -124,7 +124,7 @@ func isValue(t reflect.Type) bool {
 
 var kindNames = map[string]string{
 	"Address": "address", "BusURL": "URL", "CredentialKind": "kind", "Database": "`sqlite` or URL", "Duration": "time span", "Format": "word",
-	"Host": "host name", "Level": "word", "Origin": "web origin", "Path": "path", "Prefix": "network", "ProxyHeaders": "word", "Rate": "rate", "Refuse": "word", "Size": "size", "URL": "URL",
+	"Host": "host name", "Level": "word", "Origin": "web origin", "Path": "path", "Prefix": "network", "ProxyHeaders": "word", "Rate": "rate", "Refuse": "word", "Size": "size", "SocketURL": "WebSocket URL", "URL": "URL",
 	"bool": "true or false", "int": "number", "string": "text",
 }
 

@@ -197,7 +197,7 @@ func (h *Hub) publish(ctx context.Context, tenant string, m Message) (id string,
 	h.mu.Unlock()
 	if err := h.o.Bus.Publish(ctx, subject(tenant), data); err != nil {
 		h.forget(e.ID)
-		return "", nil, fmt.Errorf("publish message: %w", err)
+		return "", nil, fmt.Errorf("%w: %w", ErrBus, err)
 	}
 	return e.ID, heard, nil
 }

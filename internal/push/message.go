@@ -20,6 +20,9 @@ var (
 	ErrContent = errors.New("the values must be a JSON object")
 	ErrLarge   = errors.New("the values are too large")
 	ErrTarget  = errors.New("name a conn, a principal, or the whole tenant")
+
+	// ErrBus is nobody's fault: the message did not get onto the bus.
+	ErrBus = errors.New("the bus takes no messages")
 )
 
 // Message is one thing to be said: a Packet or an Event.
