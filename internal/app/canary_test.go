@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse.dev/internal/app"
@@ -32,10 +33,14 @@ const canaryRoute = `
 // data folder.
 func TestCanary(t *testing.T) {
 	t.Parallel()
-	h := apptest.Start(t, apptest.Options{Routes: canaryRoute, Extra: "forward_auth: {proxies: [127.0.0.1]}"})
+	h := startShop(t, apptest.Options{Dialects: "acqueon: {plain_text: true, scope: ''}\n", Routes: canaryRoute, Extra: "forward_auth: {proxies: [127.0.0.1]}"})
 	cage := newCage(t, h)
 
 	for _, w := range h.Server.WaysIn() {
+		if special, known := cageSockets[w.Owner+" "+string(w.In)]; known {
+			special(cage, w)
+			continue
+		}
 		put, known := cageDoors[w.In]
 		if !known {
 			t.Errorf("no canary for %s at %s of %s", w.In, w.Path, w.Owner)
@@ -46,6 +51,7 @@ func TestCanary(t *testing.T) {
 		}
 	}
 	cage.throughAdminAPI()
+	cage.sockets.Wait()
 
 	cage.look("the log", h.Log.String())
 	_, metrics := get(t, h.OpsClient(), "http://ops/metrics")
@@ -79,11 +85,14 @@ type cage struct {
 
 	pair, key, user apptest.Credential
 	token           string
+
+	sockets sync.WaitGroup // canaries on their way through sockets
+	mu      sync.Mutex     // of all and good, while some are
 }
 
 func newCage(t *testing.T, h *apptest.House) *cage {
 	c := &cage{t: t, h: h}
-	client := h.Admin.Client(t, "canary", "ayyeka/operator", "feed/publisher")
+	client := h.Admin.Client(t, "canary", "ayyeka/operator", "feed/publisher", "acqueon/viewer", "fieldpine/shop")
 	c.pair = h.Admin.Credential(t, client, "key_pair", "ayyeka")
 	c.key = h.Admin.Credential(t, client, "api_key", "")
 	person := h.Admin.User(t, "tweety", "ayyeka/operator", "feed/publisher")
@@ -92,7 +101,7 @@ func newCage(t *testing.T, h *apptest.House) *cage {
 	h.Admin.Post(t, "/v1/credentials", map[string]any{"principal": person, "kind": "password", "password": c.user.Secret}, &made)
 	c.user.ID = made.Credential.ID
 	c.token = buyToken(t, h, c.pair)
-	c.all = append(c.all, c.pair.Secret, c.key.Secret, c.token, h.Admin.Token.Reveal())
+	c.keep(c.pair.Secret, c.key.Secret, c.token, h.Admin.Token.Reveal())
 	return c
 }
 
@@ -100,8 +109,15 @@ func newCage(t *testing.T, h *apptest.House) *cage {
 func (c *cage) mark(what string) string {
 	c.n++
 	text := fmt.Sprintf("canary-%d-%s-0d15ea5e", c.n, what)
-	c.all = append(c.all, text)
+	c.keep(text)
 	return text
+}
+
+// keep has more texts looked for.
+func (c *cage) keep(texts ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, texts...)
 }
 
 // forWay are the canaries to send one way: those that are good there, and wrong
@@ -110,7 +126,7 @@ func (c *cage) forWay(w app.Way) []canary {
 	wrong := func(shape string) canary { return canary{name: c.pair.Key, text: c.mark(shape)} }
 	dotted := func() string {
 		part := base64.RawURLEncoding.EncodeToString([]byte(c.mark("claims")))
-		c.all = append(c.all, part)
+		c.keep(part)
 		return `eyJhbGciOiJSUzM4NCIsInR5cCI6IkpXVCJ9.` + part + "." + part
 	}
 	ayyeka := w.Owner == "dialect ayyeka"
@@ -125,7 +141,7 @@ func (c *cage) forWay(w app.Way) []canary {
 		return []canary{{name: c.mark("as-name"), text: "x"}, {name: strings.ToUpper(hex.EncodeToString([]byte(c.mark("16bytes"))))[:32], text: c.mark("secret of nobody")}}
 	case dialect.BearerHeader:
 		bad := dotted()
-		c.all = append(c.all, bad)
+		c.keep(bad)
 		return []canary{wrong("opaque"), {text: bad}, {text: c.token[:len(c.token)-8] + "AAAAAAAA"}, {text: c.token, good: true}}
 	default:
 		return []canary{wrong("key"), {text: "ghk_" + c.mark("shape")}, {text: c.key.Secret, good: true}}
@@ -195,7 +211,7 @@ func (c *cage) send(w app.Way, put func(*http.Request, app.Way, canary), one can
 	if accepted := res.StatusCode < 300; accepted != one.good {
 		c.t.Errorf("%s at %s of %s: good %v, answered %d %s", w.In, w.Path, w.Owner, one.good, res.StatusCode, answer)
 	} else if accepted {
-		c.good++
+		c.accepted()
 	}
 	head := new(bytes.Buffer)
 	res.Header.Write(head)
@@ -223,7 +239,10 @@ func feedRequest(r *http.Request, w app.Way) {
 // look fails for each canary that it finds, in whatever spelling.
 func (c *cage) look(where, text string) {
 	c.t.Helper()
-	for _, secret := range c.all {
+	c.mu.Lock()
+	all := slices.Clone(c.all)
+	c.mu.Unlock()
+	for _, secret := range all {
 		for _, spelling := range spellings(secret) {
 			if at := strings.Index(text, spelling); at >= 0 {
 				c.t.Errorf("%s holds %q as %q: …%q…", where, secret, spelling, text[max(0, at-80):min(len(text), at+len(spelling)+20)])

@@ -19,6 +19,7 @@ import (
 const plainFieldpine = `
 fieldpine:
   plain_text: true
+  alias: true
   endpoints:
     - {action: fd1.products.*, upstream: shop}
     - {action: fd1.sales.get_sale, upstream: shop, entity: Sale}
