@@ -13,12 +13,13 @@ import (
 )
 
 func tokenCommand(a *admin) *cobra.Command {
-	return parent("token", "End tokens, and list opaque ones",
+	return parent("token", "Make access tokens, end tokens, and list opaque ones",
 		"JWTs are not kept, so nobody can list them; each can be ended all the same.",
-		`  gatehouse token revoke < token.txt
+		`  gatehouse token issue wallboard --scope performance-metrics --lifetime 8h
+  gatehouse token revoke < token.txt
   gatehouse token list nightly
   gatehouse client end-tokens nightly      # all of them at once`,
-		tokenList(a), tokenRevoke(a))
+		tokenIssue(a), tokenList(a), tokenRevoke(a))
 }
 
 func tokenList(a *admin) *cobra.Command {

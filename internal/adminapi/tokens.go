@@ -19,8 +19,9 @@ type JWTs interface {
 	VerifyJWT(ctx context.Context, t tenant.Tenant, p *token.Profile, tok secret.Text, remote netip.Addr) (token.Verified, error)
 }
 
-// Opaques believes opaque tokens; *token.OpaqueTokens is one.
+// Opaques makes and believes opaque tokens; *token.OpaqueTokens is one.
 type Opaques interface {
+	Issue(ctx context.Context, o token.Opaque, lifetime time.Duration, e ...audit.Event) (secret.Text, token.Opaque, error)
 	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text) (token.Verified, error)
 }
 
@@ -37,6 +38,12 @@ func (a *api) tokens() {
 		id: "list-tokens", method: http.MethodGet, path: "/v1/tokens", tag: tag, what: what,
 		summary: "List the opaque tokens of a principal", detail: "JWTs are not kept, so nobody can list them.",
 	}, a.listTokens)
+	add(a, op{
+		id: "issue-token", method: http.MethodPost, path: "/v1/tokens", tag: tag, what: what,
+		summary: "Make an access token for a principal, and show it once",
+		detail: "An opaque token: looked up when it is shown, so it can be listed and ended like a key. " +
+			"It lets its bearer do what both its scopes and its owner's roles allow, and ends with whatever it rests on.",
+	}, a.issueToken)
 	add(a, op{
 		id: "revoke-token", method: http.MethodPost, path: "/v1/tokens/revoke", tag: tag, what: what,
 		summary: "End one token, and what rests on it",
@@ -76,12 +83,14 @@ func (a *api) listTokens(ctx context.Context, c *call, in listTokensIn) (*pageOu
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(list, len(list), func(t token.Opaque) Token {
-		return Token{
-			ID: t.ID, Principal: t.Principal, Credential: t.Credential, Grant: t.Grant, Scopes: t.Scopes,
-			Audience: t.Audience, Issued: t.Issued.UTC(), Expires: t.Expires.UTC(), Revoked: when(t.Revoked),
-		}
-	}, nil), nil
+	return pageOf(list, len(list), viewToken, nil), nil
+}
+
+func viewToken(t token.Opaque) Token {
+	return Token{
+		ID: t.ID, Principal: t.Principal, Credential: t.Credential, Grant: t.Grant, Scopes: t.Scopes,
+		Audience: t.Audience, Issued: t.Issued.UTC(), Expires: t.Expires.UTC(), Revoked: when(t.Revoked),
+	}
 }
 
 type revokeTokenIn struct {

@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"gatehouse.dev/internal/credential"
 	"gatehouse.dev/internal/identity"
@@ -20,6 +21,9 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 	if v.ProofKey != "" {
 		// No attempt carries a proof yet, so its bearer may be anybody.
 		return nil, about(invalid("the token needs the proof of a key"), v.Credential, v.Principal)
+	}
+	if len(v.Audience) > 0 && !slices.Contains(v.Audience, a.Dialect) {
+		return nil, about(invalid("the token is for another audience"), v.Credential, v.Principal)
 	}
 	b, r := s.bearer(ctx, a, &v.Subject)
 	if r != nil {

@@ -50,13 +50,16 @@ func scanOpaque(r Row, t *token.Opaque) error {
 }
 
 // AddOpaque implements [token.Store].
-func (s *Store) AddOpaque(ctx context.Context, t token.Opaque) error {
+func (s *Store) AddOpaque(ctx context.Context, t token.Opaque, e ...audit.Event) error {
 	return s.engine.Write(ctx, func(q Querier) error {
 		_, err := exec(ctx, q, `
 			INSERT INTO opaque_token (`+opaqueColumns+`, change)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)`,
 			t.ID, t.Digest, t.Tenant, t.Principal, t.Credential, t.Secret, t.Grant, jsonText(t.Scopes),
 			jsonText(t.Audience), t.ProofKey, us(t.Issued), us(t.Expires), us(t.Revoked))
+		for i := 0; err == nil && i < len(e); i++ {
+			err = s.record(ctx, q, e[i], t.Tenant, t.ID)
+		}
 		return err
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/id"
 	"gatehouse.dev/internal/secret"
 	"gatehouse.dev/internal/tenant"
@@ -36,8 +37,8 @@ func NewOpaqueTokens(store Store, d *secret.Digester, now func() time.Time) (*Op
 }
 
 // Issue makes a token of that lifetime with the owner, scopes and proof key of
-// o, and fills in the rest. The text is not kept.
-func (x *OpaqueTokens) Issue(ctx context.Context, o Opaque, lifetime time.Duration) (secret.Text, Opaque, error) {
+// o, and fills in the rest. The text is not kept. Events are written with it.
+func (x *OpaqueTokens) Issue(ctx context.Context, o Opaque, lifetime time.Duration, e ...audit.Event) (secret.Text, Opaque, error) {
 	if o.Tenant == "" || o.Principal == "" || lifetime <= 0 {
 		return secret.Text{}, Opaque{}, errors.New("issue opaque token: tenant, principal or lifetime is missing")
 	}
@@ -47,7 +48,7 @@ func (x *OpaqueTokens) Issue(ctx context.Context, o Opaque, lifetime time.Durati
 	o.Issued = x.now()
 	o.Expires = o.Issued.Add(lifetime)
 	o.Revoked = time.Time{}
-	if err := x.store.AddOpaque(ctx, o); err != nil {
+	if err := x.store.AddOpaque(ctx, o, e...); err != nil {
 		return secret.Text{}, Opaque{}, fmt.Errorf("issue opaque token: %w", err)
 	}
 	return text, o, nil
@@ -79,7 +80,7 @@ func (x *OpaqueTokens) VerifyOpaque(ctx context.Context, t tenant.Tenant, text s
 	return Verified{
 		Subject: Subject{
 			Tenant: o.Tenant, TenantNumber: t.Number, Principal: o.Principal,
-			Credential: o.Credential, Secret: o.Secret, Grant: o.Grant, Scopes: o.Scopes,
+			Credential: o.Credential, Secret: o.Secret, Grant: o.Grant, Scopes: o.Scopes, Audience: o.Audience,
 			Issued: o.Issued, Expires: o.Expires, ID: o.ID,
 		},
 		Hash: o.ID, ProofKey: o.ProofKey,

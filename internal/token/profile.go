@@ -65,11 +65,13 @@ type Subject struct {
 	Secret          string // id
 	SecretNumber    int64
 
-	Scopes  []string // nil: not narrowed
-	Issued  time.Time
-	Expires time.Time
-	ID      string // jti, or the id of an opaque token
-	Grant   string // refresh family; may be empty
+	Scopes []string // nil: not narrowed
+	// Audience names the dialects that it may be shown to; none: all.
+	Audience []string
+	Issued   time.Time
+	Expires  time.Time
+	ID       string // jti, or the id of an opaque token
+	Grant    string // refresh family; may be empty
 }
 
 // Verified is a token that is believed.

@@ -66,8 +66,8 @@ type Opaque struct {
 	Secret     string
 	Grant      string   // refresh family; may be empty
 	Scopes     []string // nil: not narrowed
-	Audience   []string
-	ProofKey   string // thumbprint of the key its bearer must prove; empty: none
+	Audience   []string // dialects that it may be shown to; none: all
+	ProofKey   string   // thumbprint of the key its bearer must prove; empty: none
 	Issued     time.Time
 	Expires    time.Time
 	Revoked    time.Time
@@ -101,8 +101,8 @@ type Store interface {
 	// TokenRevoked reports whether the JWT with that hash was revoked.
 	TokenRevoked(ctx context.Context, hash string) (bool, error)
 
-	// AddOpaque stores a token.
-	AddOpaque(ctx context.Context, t Opaque) error
+	// AddOpaque stores a token. Events, where there are any, are written with it.
+	AddOpaque(ctx context.Context, t Opaque, e ...audit.Event) error
 	// OpaqueByDigest finds by any of the digests, revoked and expired ones
 	// included.
 	OpaqueByDigest(ctx context.Context, tenant string, digests [][]byte) (Opaque, error)
