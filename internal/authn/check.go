@@ -72,7 +72,15 @@ func (s *Service) verify(ctx context.Context, a *Attempt, login bool) (*believed
 		}
 		return b, nil
 	}
-	return s.discover(ctx, k, *a)
+	b, r := s.discover(ctx, k, *a)
+	if r != nil && r.Kind == Unavailable && login {
+		// The store is away. Within the lease that disturbs nobody who is known: what
+		// is believed for a request is believed for a login then.
+		if b, ok := s.known.Get(k); ok && s.fresh() == nil {
+			return b, nil
+		}
+	}
+	return b, r
 }
 
 // discover finds out who a is, together with whoever shows the same now. It

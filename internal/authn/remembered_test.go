@@ -112,6 +112,12 @@ func TestUnavailable(t *testing.T) {
 		if _, err := h.Check(t.Context(), a); err != nil {
 			t.Errorf("remembered, within the lease: %v", err)
 		}
+		if _, err := h.Login(t.Context(), a); err != nil {
+			t.Errorf("login, remembered, within the lease: %v", err)
+		}
+		if _, err := h.Login(t.Context(), other); kindOf(err) != authn.Unavailable {
+			t.Errorf("login, not remembered: %v, want unavailable", err)
+		}
 		_, err := h.Check(t.Context(), other)
 		var r *authn.Refusal
 		if !errors.As(err, &r) || r.Kind != authn.Unavailable || r.RetryAfter <= 0 || !r.Temporary() {
@@ -120,6 +126,9 @@ func TestUnavailable(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Unavailable {
 			t.Errorf("past the lease: %v, want unavailable", err)
+		}
+		if _, err := h.Login(t.Context(), a); kindOf(err) != authn.Unavailable {
+			t.Errorf("login past the lease: %v, want unavailable", err)
 		}
 		if err := h.Allow(t.Context(), policy.Request{Identity: &identity.Identity{Roles: []string{"reader"}}, Action: "reader"}); kindOf(err) != authn.Unavailable {
 			t.Errorf("allow past the lease: %v, want unavailable", err)
