@@ -23,6 +23,7 @@ func (t *Tail) read(ctx context.Context) {
 	case err == nil && t.troubled:
 		t.troubled = false
 		t.opts.Log.Info("the revocation log can be read again")
+		signal(t.receipts.beat) // the others may have given this node up
 	}
 }
 
