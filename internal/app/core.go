@@ -52,7 +52,7 @@ type core struct {
 const aliveFor = 12 * time.Second
 
 // newCore puts the core together. Nothing runs yet.
-func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, leeway time.Duration, logger *slog.Logger) (_ *core, err error) {
+func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, open live.Options, logger *slog.Logger) (_ *core, err error) {
 	k := &core{logger: logger}
 
 	// What nodes tell each other. Nothing that must not be lost travels by it alone.
@@ -71,7 +71,7 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	k.feeds = feed.NewHub(feed.Options{Bus: k.bus, Log: logger})
 
 	// What is open here, and the log that ends it.
-	k.live = live.New(live.Options{Leeway: leeway, Log: logger})
+	k.live = live.New(open)
 	k.tail = revocation.NewTail(revocation.Options{
 		Store: s.Store, Node: s.Node, Conns: k.live, Bus: k.bus,
 		Lease: c.Revocation.Lease.Std(), Interval: c.Revocation.Poll.Std(), Log: logger,

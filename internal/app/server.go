@@ -12,6 +12,7 @@ import (
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/gateway/forwarded"
+	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/ops"
 	"gatehouse.dev/internal/tenant"
@@ -27,6 +28,10 @@ type Options struct {
 	// Leeway is how long after its expiry a credential's conns are ended, for
 	// clocks that differ; 0: 30 s.
 	Leeway time.Duration
+	// Grace is how long conns stay, silent, on a node that has heard nothing of
+	// revocations for longer than its lease, and Spread over how long they end then;
+	// 0: 30 s and 10 s.
+	Grace, Spread time.Duration
 }
 
 // Server is Gatehouse, put together.
@@ -69,7 +74,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.home, s.spoken = tenants[tenant.Default], newSpoken(c, tenants)
 
 	// The one way in, and what stands on it.
-	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), o.Leeway, s.logger); err != nil {
+	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), live.Options{Leeway: o.Leeway, Grace: o.Grace, Spread: o.Spread, Log: s.logger}, s.logger); err != nil {
 		return nil, err
 	}
 	if s.entrance, err = newEntrance(c, tenants, s.spoken, s.core, s.state, s.logger); err != nil {

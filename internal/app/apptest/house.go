@@ -35,6 +35,8 @@ type Options struct {
 	Tenant              string // more settings of the default tenant, as YAML
 	Drain               time.Duration
 	Leeway              time.Duration // of expiries; 0: the program's own
+	Grace, Spread       time.Duration // of sockets on a node that is not fresh; 0: the program's own
+	Node                string        // its name; empty: the test's
 	// Cert and Key, where set, make the gate speak TLS.
 	Cert, Key string
 	// DeskHosts are the names the desk answers to; none: any.
@@ -98,11 +100,14 @@ func Start(t testing.TB, o Options) *House {
 	must(t, err)
 	h.Backend = "http://" + backend.Addr().String()
 
+	if o.Node == "" {
+		o.Node = nodeName(t)
+	}
 	files := ""
 	if o.Cert != "" {
 		files = fmt.Sprintf(", tls: {cert: %q, key: %q}", o.Cert, o.Key)
 	}
-	text := fmt.Sprintf(base, o.Database, nodeName(t), files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend,
+	text := fmt.Sprintf(base, o.Database, o.Node, files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend,
 		indent(2, o.Upstreams), indent(4, o.Tenant), indent(6, o.Dialects), o.Routes, o.Extra)
 	conf, err := config.Parse(filepath.Join(h.Dir, "gatehouse.yaml"), []byte(text), func(string) string { return "" })
 	must(t, err)
@@ -115,7 +120,7 @@ func Start(t testing.TB, o Options) *House {
 	must(t, err)
 	owner, err := app.LetIn(t.Context(), state, "root", "made by a test")
 	must(t, err)
-	h.Server, err = app.New(t.Context(), app.Options{Config: conf, State: state, Logger: logger, Version: "test", Leeway: o.Leeway})
+	h.Server, err = app.New(t.Context(), app.Options{Config: conf, State: state, Logger: logger, Version: "test", Leeway: o.Leeway, Grace: o.Grace, Spread: o.Spread})
 	must(t, err)
 	h.Gate, h.Desk = h.Server.GateURL(), h.Server.DeskURL()
 	h.Admin = Admin{URL: h.Server.AdminURL(), Token: owner.Token, Principal: owner.Principal.ID}

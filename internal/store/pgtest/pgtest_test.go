@@ -83,3 +83,30 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	p := NewPrivate(t)
+	ask := func(statement string) error {
+		c, err := pgx.Connect(t.Context(), p.URL())
+		if err != nil {
+			return err
+		}
+		defer c.Close(t.Context())
+		_, err = c.Exec(t.Context(), statement)
+		return err
+	}
+	if err := ask(`CREATE TABLE mine (n BIGINT)`); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p.Down(t)
+		if err := ask(`SELECT 1`); err == nil {
+			t.Error("it answers while it is down")
+		}
+		p.Up(t)
+		if err := ask(`INSERT INTO mine VALUES (1)`); err != nil {
+			t.Errorf("after it came back: %v", err)
+		}
+	}
+}

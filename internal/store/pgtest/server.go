@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -20,17 +22,25 @@ type server struct {
 	dir   string
 	admin *pgx.ConnConfig
 	life  io.WriteCloser // closes when this process ends, and with it the server
+	told  *bufio.Reader  // what the keeper answers
 
 	strategy string // how databases are cloned; copying files is twice as fast
 }
 
 // keeper runs the server until its standard input ends, then stops it (SIGQUIT:
-// at once, nothing here is worth a checkpoint) and cleans up.
+// at once, nothing here is worth a checkpoint) and cleans up. Meanwhile it stops
+// and starts it as it is told, and answers when that is done.
 const keeper = `
 dir=$1; shift
 "$@" >"$dir/log" 2>&1 </dev/null &
 pid=$!
-cat >/dev/null
+while read -r word; do
+	case $word in
+	down) kill -QUIT $pid; wait $pid ;;
+	up) "$@" >>"$dir/log" 2>&1 </dev/null & pid=$! ;;
+	esac
+	echo done
+done
 kill -QUIT $pid
 wait $pid
 rm -rf "$dir"
@@ -46,7 +56,7 @@ var settings = []string{
 	"-c", "log_min_messages=warning", "-c", "timezone=UTC",
 }
 
-func start() (_ *server, err error) {
+func start(more ...string) (_ *server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -73,7 +83,7 @@ func start() (_ *server, err error) {
 		return nil, err
 	}
 	s := &server{dir: dir}
-	if err := s.run(bin, who); err != nil {
+	if err := s.run(bin, who, more...); err != nil {
 		return nil, err
 	}
 	return s, s.await()
@@ -128,15 +138,20 @@ func initdb(bin, dir string, who *syscall.Credential) error {
 	return fmt.Errorf("initdb: %w: %s", err, out)
 }
 
-func (s *server) run(bin string, who *syscall.Credential) (err error) {
+func (s *server) run(bin string, who *syscall.Credential, more ...string) (err error) {
 	args := []string{"-c", keeper, "keeper", s.dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir}
-	cmd := exec.Command("/bin/sh", append(args, settings...)...)
+	cmd := exec.Command("/bin/sh", slices.Concat(args, settings, more)...)
 	cmd.Dir = "/"
 	// A session of its own, so that Ctrl-C reaches only the tests.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setsid: true}
 	if s.life, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.told = bufio.NewReader(out)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
