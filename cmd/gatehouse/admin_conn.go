@@ -17,6 +17,7 @@ func connCommand(a *admin) *cobra.Command {
 		"Those of the node that answers.",
 		`  gatehouse conn list
   gatehouse conn list --owner ada
+  gatehouse conn list --watch
   gatehouse conn close con_…
   gatehouse conn push --all fn1.link.link_status '{"message":"Restart in 10 minutes"}'`,
 		connList(a), connShow(a), connClose(a), connPush(a), connEvent(a))
@@ -28,6 +29,7 @@ func connList(a *admin) *cobra.Command {
 	q := adminclient.Query{}
 	var owner, credential, dialect, route, kind string
 	var limit int
+	var watch time.Duration
 	c := &cobra.Command{
 		Use: "list", Short: "List what is open", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,14 +41,18 @@ func connList(a *admin) *cobra.Command {
 				}
 				q["principal"] = p.ID
 			}
-			items, err := list[adminapi.Conn](a, c, "/v1/conns", q, limit)
-			if err != nil {
-				return err
+			once := func() error {
+				delete(q, "after") // of the round before
+				items, err := list[adminapi.Conn](a, c, "/v1/conns", q, limit)
+				if err != nil {
+					return err
+				}
+				return show(a, items, table{head: connHead, empty: "Nothing is open."}, connRow)
 			}
-			t := table{head: []string{"CONN", "KIND", "WHO", "DIALECT", "ROUTE", "FROM", "OPEN FOR", "IN", "OUT"}, empty: "Nothing is open."}
-			return show(a, items, t, func(i adminapi.Conn) []string {
-				return []string{i.ID, i.Kind, i.Name, i.Dialect, orDash(i.Route), orDash(i.Remote), span(time.Since(i.Opened)), size(i.Received.Bytes), size(i.Sent.Bytes)}
-			})
+			if watch == 0 {
+				return once()
+			}
+			return a.watch(c.Context(), watch, once)
 		},
 	}
 	f := c.Flags()
@@ -56,9 +62,22 @@ func connList(a *admin) *cobra.Command {
 	f.StringVar(&route, "route", "", "only those of `ROUTE`")
 	f.StringVar(&kind, "kind", "", "only `KIND`: websocket or request")
 	f.IntVar(&limit, "limit", 1000, "show this many at most")
+	f.DurationVar(&watch, "watch", 0, "show it again every `TIME` (--watch alone: 1s) until Ctrl-C")
+	f.Lookup("watch").NoOptDefVal = "1s"
 	offer(c, "kind", "websocket", "request")
 	return c
 }
+
+var connHead = []string{"CONN", "KIND", "WHO", "DIALECT", "ROUTE", "CREDENTIAL", "FROM", "OPEN FOR", "IN", "OUT", "QUEUED"}
+
+func connRow(i adminapi.Conn) []string {
+	return []string{
+		i.ID, i.Kind, i.Name, i.Dialect, orDash(i.Route), orDash(i.Credential), orDash(i.Remote), span(time.Since(i.Opened)),
+		traffic(i.Received), traffic(i.Sent), size(int64(i.Queued)),
+	}
+}
+
+func traffic(t adminapi.Traffic) string { return fmt.Sprintf("%d, %s", t.Messages, size(t.Bytes)) }
 
 // size is a number of bytes, roughly.
 func size(n int64) string {
@@ -82,11 +101,16 @@ func connShow(a *admin) *cobra.Command {
 			if printed, err := a.get(c, connPath(args[0]), nil, &i); printed || err != nil {
 				return err
 			}
-			return fields(a.stdout, "Conn", i.ID, "Kind", i.Kind, "Who", i.Name, "Principal", i.Principal, "Credential", i.Credential,
+			pairs := []string{"Conn", i.ID, "Kind", i.Kind, "Who", i.Name, "Principal", i.Principal, "Credential", i.Credential,
 				"Shown by", i.Method, "Dialect", i.Dialect, "Route", i.Route, "From", i.Remote,
 				"Opened", day(i.Opened), "Expires", dayOf(i.Expires), "Ending", i.Ending,
-				"Received", fmt.Sprintf("%d messages, %s", i.Received.Messages, size(i.Received.Bytes)),
-				"Sent", fmt.Sprintf("%d messages, %s", i.Sent.Messages, size(i.Sent.Bytes)))
+				"Received", count(int(i.Received.Messages), "message") + ", " + size(i.Received.Bytes),
+				"Sent", count(int(i.Sent.Messages), "message") + ", " + size(i.Sent.Bytes),
+				"Queued", size(int64(i.Queued))}
+			for _, g := range i.Grounds {
+				pairs = append(pairs, "Rests on", g.Kind+" "+g.ID)
+			}
+			return fields(a.stdout, pairs...)
 		},
 	}
 }

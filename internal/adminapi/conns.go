@@ -47,6 +47,14 @@ type Conn struct {
 	Ending     string     `json:"ending,omitempty" doc:"Why it is being ended"`
 	Received   Traffic    `json:"received"`
 	Sent       Traffic    `json:"sent"`
+	Queued     int        `json:"queued" doc:"Bytes that wait to be sent"`
+	Grounds    []Ground   `json:"grounds" doc:"What it rests on: when one of them goes, it ends or is asked again"`
+}
+
+// Ground is one thing that a conn rests on. That of a token is its digest.
+type Ground struct {
+	Kind string `json:"kind" example:"credential"`
+	ID   string `json:"id"`
 }
 
 // Traffic is what has passed in one direction.
@@ -58,11 +66,15 @@ type Traffic struct {
 func viewConn(i live.Info) Conn {
 	v := Conn{
 		ID: i.ID, Kind: i.Kind, Dialect: i.Dialect, Route: i.Route, Remote: showAddr(i.Remote), Opened: i.Opened.UTC(),
-		Received: Traffic{i.MessagesIn, i.BytesIn}, Sent: Traffic{i.MessagesOut, i.BytesOut},
+		Received: Traffic{i.MessagesIn, i.BytesIn}, Sent: Traffic{i.MessagesOut, i.BytesOut}, Queued: i.Queued,
+		Grounds: []Ground{},
 	}
 	if id := i.Identity; id != nil {
 		v.Tenant, v.Principal, v.Name, v.Credential = id.Tenant, id.Principal, id.Name, id.Credential
 		v.Method, v.Expires = string(id.Method), when(id.Expires)
+		for _, g := range id.Grounds {
+			v.Grounds = append(v.Grounds, Ground{g.Kind.String(), g.ID})
+		}
 	}
 	if i.Ended != 0 {
 		v.Ending = i.Ended.String()

@@ -224,6 +224,9 @@ func TestConns(t *testing.T) {
 	if got.text_("name") != "ada" || got.text_("route") != "feed" || got.text_("kind") != "websocket" {
 		t.Errorf("conn: %s", got.text)
 	}
+	if got.at("grounds.2.kind") != "credential" || got.at("grounds.2.id") != "cre_1" || got.at("queued") != 0.0 {
+		t.Errorf("what the conn rests on: %s", got.text)
+	}
 	r := root.do("POST", "/v1/conns/"+one+"/close", nil).want(200)
 	if r.at("nodes.0.sockets_closed") != 1.0 || !ended.Load() || spared.Load() {
 		t.Errorf("close: %s", r.text)

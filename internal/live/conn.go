@@ -74,6 +74,9 @@ type Conn struct {
 	// error with Temporary() true is tried again for a while; any other error
 	// ends the conn. nil: the conn ends whenever it would be asked.
 	Recheck func(ctx context.Context) (*identity.Identity, error)
+	// Queued is how many bytes wait to be sent to the caller, for listings; nil
+	// where nothing is queued. It must not block.
+	Queued func() int
 }
 
 // Handle is an open conn. Its methods are safe for concurrent use.

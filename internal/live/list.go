@@ -26,6 +26,7 @@ type Info struct {
 	Ended                    Code // 0 while it is live
 	MessagesIn, MessagesOut  int64
 	BytesIn, BytesOut        int64
+	Queued                   int // bytes that wait to be sent
 }
 
 func (f Filter) matches(h *Handle) bool {
@@ -75,8 +76,13 @@ func (x *Index) Counts() map[[2]string]int {
 }
 
 func (h *Handle) info() Info {
+	queued := 0
+	if h.conn.Queued != nil {
+		queued = h.conn.Queued()
+	}
 	return Info{
-		ID: h.conn.ID, Kind: h.conn.Kind, Dialect: h.conn.Dialect, Route: h.conn.Route,
+		Queued: queued,
+		ID:     h.conn.ID, Kind: h.conn.Kind, Dialect: h.conn.Dialect, Route: h.conn.Route,
 		Remote:      h.conn.Remote,
 		Identity:    h.Identity(),
 		Opened:      h.opened,

@@ -411,7 +411,7 @@ func TestListAndCounters(t *testing.T) {
 	x, _ := index(t)
 	ann := &identity.Identity{Tenant: "ten_1", Principal: "usr_ann", Credential: "cre_1"}
 	bob := &identity.Identity{Tenant: "ten_1", Principal: "usr_bob", Credential: "cre_2"}
-	h := x.Open(Conn{ID: "con_1", Kind: WebSocket, Dialect: "gateway", Route: "feed", Identity: ann})
+	h := x.Open(Conn{ID: "con_1", Kind: WebSocket, Dialect: "gateway", Route: "feed", Identity: ann, Queued: func() int { return 9 }})
 	x.Open(Conn{ID: "con_2", Kind: Request, Dialect: "gateway", Identity: ann})
 	x.Open(Conn{ID: "con_3", Kind: WebSocket, Dialect: "ayyeka", Identity: bob})
 	h.Received(10)
@@ -440,7 +440,7 @@ func TestListAndCounters(t *testing.T) {
 		}
 	}
 	got := x.List(Filter{ID: "con_1"})[0]
-	if got.MessagesIn != 2 || got.BytesIn != 15 || got.MessagesOut != 1 || got.BytesOut != 7 || got.Ended != Slow {
+	if got.MessagesIn != 2 || got.BytesIn != 15 || got.MessagesOut != 1 || got.BytesOut != 7 || got.Queued != 9 || got.Ended != Slow {
 		t.Errorf("info %+v", got)
 	}
 	want := map[[2]string]int{{WebSocket, "gateway"}: 1, {Request, "gateway"}: 1, {WebSocket, "ayyeka"}: 1}

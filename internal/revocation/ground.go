@@ -1,5 +1,7 @@
 package revocation
 
+import "fmt"
+
 // Kind says what sort of thing an identity rests on.
 type Kind uint8
 
@@ -20,6 +22,19 @@ const (
 	Conn       Kind = 13 // ID: conn id: this one conn only
 	Route      Kind = 14 // ID: route name, for what the configuration takes away
 )
+
+var kindNames = [...]string{
+	Tenant: "tenant", Principal: "principal", Credential: "credential", Secret: "secret", Role: "role", Grant: "grant",
+	SigningKey: "signing key", Token: "token", Method: "method", Session: "session", Policy: "policy",
+	TokensOf: "tokens of", Conn: "conn", Route: "route",
+}
+
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
 
 // Ground is one thing that an identity rests on. When it goes, what rested on
 // it goes.

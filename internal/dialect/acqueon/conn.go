@@ -65,6 +65,7 @@ func (c *conn) open(w http.ResponseWriter, r *http.Request) {
 		Kind: live.WebSocket, Dialect: Name, Route: r.URL.Path, Remote: c.facts.Remote,
 		End:     c.end,
 		Recheck: c.recheck,
+		Queued:  func() int { return sock.Stats().Queued },
 	})
 	if err != nil { // the right went while the socket was opened
 		c.release()

@@ -48,7 +48,7 @@ func (c *conn) login(p packet) {
 	l.identity.Store(id)
 	l.handle, err = c.Door.Hold(c.socket.Context(), id, live.Conn{
 		Kind: live.WebSocket, Dialect: Name, Route: pathSocket, Remote: c.facts.Remote,
-		End: l.end, Recheck: l.recheck,
+		End: l.end, Recheck: l.recheck, Queued: func() int { return c.socket.Stats().Queued },
 	})
 	if err != nil {
 		c.failures++
