@@ -31,7 +31,7 @@ func (h *homes) holds(ctx context.Context, tenant string, key secret.Text) (bool
 	if known {
 		return home == tenant, nil
 	}
-	_, err := h.store.RecordByDigest(ctx, tenant, slices.Concat(digests, [][]byte{credential.PlainDigest(key)}))
+	_, err := h.store.RecordByDigest(ctx, tenant, credential.APIKey, slices.Concat(digests, [][]byte{credential.PlainDigest(key)}))
 	if errors.Is(err, credential.ErrNotFound) {
 		return false, nil
 	}

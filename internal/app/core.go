@@ -110,7 +110,7 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 		return nil, fmt.Errorf("read the policies of the program: %w", err)
 	}
 	k.door, err = authn.New(authn.Options{
-		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques,
+		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques, Vault: s.Vault,
 		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle),
 		PerCredential: rate(c.Limits.PerCredential), PerTenant: rate(c.Limits.PerTenant), Logger: logger,
 	})

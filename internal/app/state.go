@@ -21,6 +21,7 @@ import (
 	"gatehouse.dev/internal/store/postgres"
 	"gatehouse.dev/internal/store/sqlite"
 	"gatehouse.dev/internal/tenant"
+	"gatehouse.dev/internal/vault"
 )
 
 // State is what outlives a process, opened: the database, and the keys to read
@@ -33,6 +34,7 @@ type State struct {
 	Digester *secret.Digester
 	Hasher   *password.Hasher
 	Scribe   audit.Scribe
+	Vault    *vault.Vault
 }
 
 // DatabaseFile is where the embedded database of a data folder is.
@@ -77,6 +79,9 @@ func OpenState(ctx context.Context, c *config.Config, logger *slog.Logger) (_ *S
 	s.Scribe = audit.Scribe{Node: node, Protector: s.Keeper}
 	if s.Digester, err = s.Keeper.Digester(ctx); err != nil {
 		return nil, fmt.Errorf("unlock the keys of the database with %s: %w", c.MasterKeyFile, err)
+	}
+	if s.Vault, err = vault.New(ctx, s.Keeper); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -144,7 +149,7 @@ func (s *State) Principals(roles *policy.Engine) *principal.Service {
 
 // Credentials administers what principals can show.
 func (s *State) Credentials() *credential.Service {
-	return &credential.Service{Store: s.Store, Digester: s.Digester, Hasher: s.Hasher, Scribe: s.Scribe}
+	return &credential.Service{Store: s.Store, Digester: s.Digester, Hasher: s.Hasher, Vault: s.Vault, Scribe: s.Scribe}
 }
 
 // EnsureTenants makes the tenants of the configuration that do not exist yet,

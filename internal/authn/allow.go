@@ -16,6 +16,9 @@ func (s *Service) Allow(ctx context.Context, r policy.Request) error {
 	if refusal := s.fresh(); refusal != nil {
 		return refusal
 	}
+	if r.Country == "" {
+		r.Country = s.country(r.Source)
+	}
 	d, err := s.Policy.Decide(ctx, r)
 	if err != nil {
 		return unavailable("policies cannot be read", err)

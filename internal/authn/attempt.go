@@ -15,9 +15,14 @@ import (
 type Attempt struct {
 	Tenant  tenant.Tenant
 	Dialect string          // "ayyeka", "gateway", "adminapi", …
-	Method  identity.Method // Password, KeyPair, APIKey, JWT or Opaque
+	Method  identity.Method // Password, KeyPair, APIKey, JWT, Opaque, ScopedToken or Encryption
 	Name    string          // normalised user name or public key; empty for the others
 	Secret  secret.Text     // what was presented
+	// Prove is the proof of method Encryption, where nothing is presented that
+	// could be compared: it reports whether what has arrived was made with that
+	// key. It is called with several keys, must not keep any of them, and must
+	// take the same time for each that is wrong.
+	Prove func(secret.Key) bool
 	// Alternatives are further readings of the same presentation, tried only
 	// when the first fails, such as a form-decoded one. Together they are one
 	// attempt for the throttle. At most two count.
@@ -50,7 +55,7 @@ func (a *Attempt) weak() bool { return a.Method == identity.Password }
 
 // check refuses what cannot be right, before anything is looked up.
 func (a *Attempt) check() *Refusal {
-	named := a.Method == identity.Password || a.Method == identity.KeyPair
+	named := a.Method == identity.Password || a.Method == identity.KeyPair || a.Method == identity.Encryption
 	switch {
 	case a.Secret.Empty() && a.Name == "":
 		return &Refusal{Kind: Missing, Reason: "nothing presented"}

@@ -21,12 +21,13 @@ type believed struct {
 	limits     credential.Constraints
 	secretFrom time.Time
 	secretEnds time.Time
+	metered    bool         // its logins are counted
 	weak       bool         // throttled also when remembered
 	noted      atomic.Int64 // when its use was last noted, in Unix seconds
 }
 
 // allows says why b may not be used from there at that time; empty: it may.
-func (b *believed) allows(remote netip.Addr, at time.Time) string {
+func (b *believed) allows(remote netip.Addr, country string, at time.Time) string {
 	switch {
 	case at.Before(b.limits.NotBefore), at.Before(b.secretFrom):
 		return "before its first day"
@@ -36,6 +37,8 @@ func (b *believed) allows(remote netip.Addr, at time.Time) string {
 		return "secret expired"
 	case len(b.limits.Networks) > 0 && !within(b.limits.Networks, remote):
 		return "from another network"
+	case len(b.limits.Countries) > 0 && !slices.Contains(b.limits.Countries, country):
+		return "from another country"
 	}
 	return ""
 }
@@ -60,6 +63,8 @@ func locked(a *Attempt, rec *credential.Record) string {
 		return "credential revoked"
 	case !rec.Credential.Enabled:
 		return "credential disabled"
+	case rec.Credential.Kind == credential.ScopedToken && rec.Credential.Created.Before(rec.Principal.NotBefore):
+		return "token ended with all earlier ones"
 	}
 	return ""
 }
@@ -73,13 +78,25 @@ func believe(a *Attempt, rec *credential.Record, sec *credential.Secret, weak bo
 	i.Grounds = append(i.Grounds,
 		revocation.Ground{Kind: revocation.Credential, ID: rec.Credential.ID},
 		revocation.Ground{Kind: revocation.Secret, ID: sec.ID})
+	if rec.Credential.Kind == credential.ScopedToken {
+		addScope(i, rec.Credential.Scope)
+	}
 	return &believed{
+		metered:    rec.Credential.Kind == credential.ScopedToken,
 		identity:   i,
 		limits:     rec.Credential.Constraints,
 		secretFrom: sec.NotBefore,
 		secretEnds: sec.Expires,
 		weak:       weak,
 	}
+}
+
+// addScope narrows i to what its token was made for. It is a token of its owner
+// and ends with all of them.
+func addScope(i *identity.Identity, s credential.Scope) {
+	i.Scopes = append([]string{}, s.Actions...)
+	i.Only = []identity.Thing{{Type: s.Type, ID: s.Key}}
+	i.Grounds = append(i.Grounds, revocation.Ground{Kind: revocation.TokensOf, ID: i.Principal})
 }
 
 // ownerOf is what an identity has of its principal, however it was proved.
@@ -124,7 +141,7 @@ func earliest(a, b time.Time) time.Time {
 
 // constrain looks at what has to be looked at every time.
 func (s *Service) constrain(ctx context.Context, a *Attempt, b *believed) *Refusal {
-	why := b.allows(a.Remote, s.Now())
+	why := b.allows(a.Remote, a.Country, s.Now())
 	if why == "" {
 		return nil
 	}

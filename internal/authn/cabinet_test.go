@@ -58,9 +58,9 @@ func (c *cabinet) RecordByLookup(_ context.Context, tenant string, k credential.
 	})
 }
 
-func (c *cabinet) RecordByDigest(_ context.Context, tenant string, digests [][]byte) (credential.Record, error) {
+func (c *cabinet) RecordByDigest(_ context.Context, tenant string, k credential.Kind, digests [][]byte) (credential.Record, error) {
 	return c.read(func(r *credential.Record) bool {
-		return r.Credential.Tenant == tenant && r.Credential.Kind == credential.APIKey &&
+		return r.Credential.Tenant == tenant && r.Credential.Kind == k &&
 			slices.ContainsFunc(r.Secrets, func(s credential.Secret) bool {
 				return slices.ContainsFunc(digests, func(d []byte) bool { return string(d) == string(s.Hash) })
 			})
@@ -108,6 +108,17 @@ func (c *cabinet) NoteUses(_ context.Context, uses []credential.Use) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uses = append(c.uses, uses...)
+	return nil
+}
+
+func (c *cabinet) TakeUse(_ context.Context, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.records[id]
+	if r.Credential.Scope.MaxUses > 0 && r.Credential.Uses >= r.Credential.Scope.MaxUses {
+		return credential.ErrUsedUp
+	}
+	r.Credential.Uses++
 	return nil
 }
 

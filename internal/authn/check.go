@@ -28,6 +28,10 @@ func (s *Service) Login(ctx context.Context, a Attempt) (*identity.Identity, err
 		s.refused(ctx, "login", &a, r)
 		return nil, s.ration(&a, r)
 	}
+	if r := s.takeUse(ctx, b); r != nil {
+		s.refused(ctx, "login", &a, r)
+		return nil, s.ration(&a, r)
+	}
 	s.loggedIn(ctx, &a, b.identity)
 	return b.identity, nil
 }
@@ -40,6 +44,7 @@ func (s *Service) admit(ctx context.Context, a *Attempt, login bool) (*believed,
 	if r := s.fresh(); r != nil {
 		return nil, r
 	}
+	s.locate(a)
 	b, r := s.verify(ctx, a, login)
 	if r != nil {
 		return nil, r
@@ -63,6 +68,9 @@ func (s *Service) fresh() *Refusal {
 
 // verify returns what is remembered of a, or finds it out.
 func (s *Service) verify(ctx context.Context, a *Attempt, login bool) (*believed, *Refusal) {
+	if a.Method == identity.Encryption {
+		return s.prove(ctx, *a) // nothing was presented that could be remembered
+	}
 	k := s.fingerprint(a)
 	if b, ok := s.known.Get(k); ok && (b.weak || !login) {
 		if b.weak {

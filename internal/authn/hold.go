@@ -79,7 +79,7 @@ func (s *Service) Renew(ctx context.Context, id *identity.Identity, remote netip
 			return nil, unavailable("could not find out", err)
 		}
 	}
-	if why := b.allows(remote, s.Now()); why != "" {
+	if why := b.allows(remote, s.country(remote), s.Now()); why != "" {
 		return nil, about(invalid(why), id.Credential, id.Principal)
 	}
 	return b.identity, nil

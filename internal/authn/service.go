@@ -27,6 +27,8 @@ type Store interface {
 	// ReplaceHash and NoteUses are as in credential.Store.
 	ReplaceHash(ctx context.Context, secret string, old []byte, scheme credential.Scheme, hash []byte) error
 	NoteUses(ctx context.Context, uses []credential.Use) error
+	// TakeUse is as in credential.Store.
+	TakeUse(ctx context.Context, credential string) error
 	// MethodsOff is as in tenant.Methods.
 	MethodsOff(ctx context.Context, tenant string) ([]tenant.MethodOff, error)
 	// Principal and Tenant are as in principal.Store and tenant.Store, for tokens
@@ -71,6 +73,18 @@ type Digests interface {
 	Current(stored []byte) bool
 }
 
+// Vault opens the keys of encrypted sessions; see credential.Vault.
+type Vault interface {
+	Salt(tenant, name string) [16]byte
+	Open(ctx context.Context, tenant, secretID string, sealed []byte) (secret.Key, error)
+}
+
+// Countries tells where an address is: a code of two letters, or "" where
+// nobody knows. It does no I/O.
+type Countries interface {
+	Country(netip.Addr) string
+}
+
 // Decider answers policy requests.
 type Decider interface {
 	Decide(ctx context.Context, r policy.Request) (policy.Decision, error)
@@ -87,8 +101,10 @@ type Options struct {
 	Log       Log
 	Passwords Passwords
 	Digests   Digests
-	JWTs      JWTs    // nil: no JWT is believed
-	Opaques   Opaques // nil: no opaque token is believed
+	JWTs      JWTs      // nil: no JWT is believed
+	Opaques   Opaques   // nil: no opaque token is believed
+	Vault     Vault     // nil: nobody logs in by encrypting
+	Countries Countries // nil: no country is known
 	Policy    Decider
 	Audit     Recorder
 	Throttle  *throttle.Throttle // a new one with its defaults

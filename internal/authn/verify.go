@@ -22,7 +22,7 @@ func (s *Service) findAsOf(ctx context.Context, a *Attempt, asOf revocation.Posi
 	switch a.Method {
 	case identity.JWT, identity.Opaque:
 		return s.findToken(ctx, a)
-	case identity.Password, identity.KeyPair, identity.APIKey:
+	case identity.Password, identity.KeyPair, identity.APIKey, identity.ScopedToken:
 		return s.findSecret(ctx, a)
 	}
 	return nil, &Refusal{Kind: Malformed, Reason: "unknown method"}
@@ -115,7 +115,7 @@ func (s *Service) tryReading(ctx context.Context, a *Attempt, p Pair, gate *turn
 		return nil, no("secret revoked")
 	}
 	b := believe(a, &rec, m.secret, m.weak)
-	if why := b.allows(a.Remote, s.Now()); why != "" {
+	if why := b.allows(a.Remote, a.Country, s.Now()); why != "" {
 		r := no(why)
 		r.mine = true
 		return nil, r
@@ -130,12 +130,17 @@ func (s *Service) record(ctx context.Context, a *Attempt, p Pair) (credential.Re
 		return s.Store.RecordByLookup(ctx, a.Tenant.ID, credential.Password, p.Name)
 	case identity.KeyPair:
 		return s.Store.RecordByLookup(ctx, a.Tenant.ID, credential.KeyPair, p.Name)
+	case identity.ScopedToken:
+		if !secret.WellFormed(credential.TokenPrefix, p.Secret) {
+			return credential.Record{}, credential.ErrNotFound
+		}
+		return s.Store.RecordByDigest(ctx, a.Tenant.ID, credential.ScopedToken, s.Digests.Candidates(p.Secret))
 	default:
 		if ours := strings.HasPrefix(p.Secret.Reveal(), credential.KeyPrefix); ours && !secret.WellFormed(credential.KeyPrefix, p.Secret) {
 			return credential.Record{}, credential.ErrNotFound // garbage costs no look-up
 		}
 		digests := append(s.Digests.Candidates(p.Secret), credential.PlainDigest(p.Secret))
-		return s.Store.RecordByDigest(ctx, a.Tenant.ID, digests)
+		return s.Store.RecordByDigest(ctx, a.Tenant.ID, credential.APIKey, digests)
 	}
 }
 
@@ -175,7 +180,7 @@ func (s *Service) strongMatch(a *Attempt, sec *credential.Secret, p Pair) bool {
 // slowMatch compares with the secrets that have a slow hash, or does as much
 // work where a caller must not notice that there is none.
 func (s *Service) slowMatch(ctx context.Context, a *Attempt, rec *credential.Record, p Pair, gate *turnstile) (matched, *Refusal) {
-	if a.Method == identity.APIKey {
+	if a.Method == identity.APIKey || a.Method == identity.ScopedToken {
 		return matched{}, nil
 	}
 	source, compared := sourceOf(a.Remote), false

@@ -31,6 +31,12 @@ const (
 	Password Kind = "password" // Lookup is the normalised user name
 	APIKey   Kind = "api_key"  // one string; found by its digest; Lookup is its first characters, for people
 	KeyPair  Kind = "key_pair" // Lookup is the public key, found exactly
+	// Encryption is never sent: both ends encrypt under a key made of it. Lookup
+	// is the normalised user name.
+	Encryption Kind = "encryption"
+	// ScopedToken opens one thing, for whoever has it: the sale that a QR code
+	// names. Found by its digest, as an API key; Lookup likewise.
+	ScopedToken Kind = "scoped_token"
 )
 
 // Credential is one thing a principal can show.
@@ -41,11 +47,13 @@ type Credential struct {
 	Principal string
 	Kind      Kind
 	Dialect   string // whose shape it has: "ayyeka", "gatehouse", …
-	Lookup    string // see Kind; unique per tenant and kind, except for APIKey
+	Lookup    string // see Kind; unique per tenant and kind, except where a digest finds it
 	Comment   string
 	Enabled   bool
 	Revoked   time.Time // zero: not revoked; a revoked credential never comes back
 	Constraints
+	Scope    Scope // of a ScopedToken
+	Uses     int64 // how often a ScopedToken has been used to log in
 	Created  time.Time
 	LastUsed time.Time // the latest of its secrets
 }
@@ -54,17 +62,31 @@ type Credential struct {
 // on every use, remembered or not.
 type Constraints struct {
 	Networks  []netip.Prefix // empty: everywhere
+	Countries []string       // ISO 3166 codes in upper case; empty: everywhere, also where it is not known
 	NotBefore time.Time
 	Expires   time.Time // zero: never
 }
 
+// Scope is what a ScopedToken opens.
+type Scope struct {
+	Type    string   // of the resource, a Cedar entity type: "Sale"
+	Key     string   // which one: "7741"
+	Actions []string // "fd1:sales:get_sale", or a group "fd1:sales:*"
+	MaxUses int64    // logins; 0: no limit
+}
+
+// ByDigest reports whether credentials of the kind are found by the digest of
+// what was shown, so that nobody looks for a name.
+func (k Kind) ByDigest() bool { return k == APIKey || k == ScopedToken }
+
 // Scheme says how a secret is stored.
 type Scheme string
 
-// The schemes. All but Digest hold text in the form internal/password reads.
+// The schemes. Hashed holds text in the form internal/password reads.
 const (
 	Digest Scheme = "digest" // keyed hash under a versioned look-up key
 	Hashed Scheme = "hashed" // Argon2id, bcrypt, PBKDF2 or SHA-256 text
+	Sealed Scheme = "sealed" // the key made of the secret, as a Vault seals it
 )
 
 // Secret is one of the live secrets of a credential; the text itself is not kept.
@@ -100,6 +122,7 @@ type Record struct {
 type Filter struct {
 	Tenant, Principal, Dialect string
 	Kind                       Kind
+	ResourceType, ResourceKey  string // of a ScopedToken
 	After                      string
 	Limit                      int // 0: 100; at most 1000
 }
@@ -114,9 +137,10 @@ type Use struct {
 type Finder interface {
 	// RecordByLookup finds a password by user name or a pair by key.
 	RecordByLookup(ctx context.Context, tenant string, k Kind, lookup string) (Record, error)
-	// RecordByDigest finds an API key by any of the digests (one for each
-	// version of the look-up key, and the plain SHA-256 of imported keys).
-	RecordByDigest(ctx context.Context, tenant string, digests [][]byte) (Record, error)
+	// RecordByDigest finds a credential of that kind by any of the digests (one
+	// for each version of the look-up key, and the plain SHA-256 of imported
+	// keys).
+	RecordByDigest(ctx context.Context, tenant string, k Kind, digests [][]byte) (Record, error)
 	// RecordBySecretNumber finds by the number of a secret, for tokens.
 	RecordBySecretNumber(ctx context.Context, number int64) (Record, error)
 	// RecordByCredential finds by credential id, for tokens that name it.
@@ -150,6 +174,12 @@ type Store interface {
 	AddSecret(ctx context.Context, next Secret, oldExpires time.Time, e audit.Event) (added Secret, change int64, err error)
 	// RevokeSecret ends one secret and what rests on it.
 	RevokeSecret(ctx context.Context, id string, e audit.Event) (change int64, err error)
+	// TakeUse counts one more use of a ScopedToken, in one step with the look
+	// whether it has one left; ErrUsedUp when it has not.
+	TakeUse(ctx context.Context, id string) error
+	// RevokeScoped revokes every living ScopedToken for that resource, and
+	// returns how many; none is no error, and no change.
+	RevokeScoped(ctx context.Context, tenant, resourceType, resourceKey string, e audit.Event) (n int, change int64, err error)
 	// ReplaceHash upgrades the stored form of a secret if it still is old.
 	ReplaceHash(ctx context.Context, secret string, old []byte, scheme Scheme, hash []byte) error
 	// NoteUses records last uses, keeping the later time.
@@ -158,6 +188,12 @@ type Store interface {
 
 // ErrTooMany is returned when a credential has all the live secrets it may have.
 var ErrTooMany = errors.New("the credential has eight live secrets; revoke one first")
+
+// MaxSecrets is how many live secrets a credential may have.
+const MaxSecrets = 8
+
+// ErrUsedUp is returned when a ScopedToken was used as often as it may be.
+var ErrUsedUp = errors.New("the token has been used as often as it may be")
 
 // Import is one existing credential to take over. Principal.Name and Kind say
 // whose it is; the principal is made when absent.

@@ -29,6 +29,7 @@ type Service struct {
 	Digester *secret.Digester // the one that verification uses
 	Hasher   Hasher
 	Shapes   map[string]Shape // by dialect; nil: DefaultShapes
+	Vault    Vault            // nil: no encryption credentials
 	Scribe   audit.Scribe
 	Now      func() time.Time // nil: time.Now
 }
@@ -39,6 +40,7 @@ type Spec struct {
 	Dialect string // whose shape; empty: "gatehouse"
 	Comment string
 	Constraints
+	Scope Scope // of a ScopedToken
 	// SecretExpires ends the first secret, not the credential; zero: never.
 	SecretExpires time.Time
 	// Password is the text to take for a password; empty: one is made.
@@ -59,8 +61,9 @@ type Issued struct {
 
 // Limits of what a credential can carry.
 const (
-	maxNetworks = 64
-	maxDialect  = 32
+	maxNetworks  = 64
+	maxCountries = 64
+	maxDialect   = 32
 	// MaxOverlap bounds how long rotated secrets live on.
 	MaxOverlap = 90 * 24 * time.Hour
 )
@@ -105,7 +108,9 @@ func (s *Service) plan(p principal.Principal, spec Spec) (Credential, error) {
 	c.Comment = comment
 	constraints, errConstraints := CheckConstraints(spec.Constraints, now)
 	c.Constraints = constraints
-	err := errors.Join(errComment, errConstraints, s.checkKind(p, spec))
+	scope, errScope := checkScope(spec.Kind, spec.Scope, constraints)
+	c.Scope = scope
+	err := errors.Join(errComment, errConstraints, errScope, s.checkKind(p, spec))
 	if !spec.SecretExpires.IsZero() && !spec.SecretExpires.After(now) {
 		err = errors.Join(err, field.Errorf("secret_expires", "is in the past"))
 	}
@@ -125,7 +130,11 @@ func (s *Service) checkKind(p principal.Principal, spec Spec) error {
 			return checkPassword(spec.Password, p.Name)
 		}
 		return nil
-	case KeyPair, APIKey:
+	case Encryption:
+		if p.Kind != principal.User {
+			return field.Errorf("kind", "encryption is for users only; their name is part of the key")
+		}
+	case KeyPair, APIKey, ScopedToken:
 	default:
 		return field.Errorf("kind", "is not a kind of credential")
 	}
@@ -153,6 +162,11 @@ func (s *Service) draw(ctx context.Context, by audit.By, c Credential, given sec
 		out.Credential.Lookup, out.Text = shape()
 	case Password:
 		return s.drawPassword(ctx, by, out)
+	case Encryption:
+		return s.drawEncryption(ctx, out)
+	case ScopedToken:
+		out.Text = secret.Generate(TokenPrefix)
+		out.Credential.Lookup = out.Text.Reveal()[:len(TokenPrefix)+6]
 	}
 	out.Secret.Hash = s.Digester.Digest(out.Text)
 	return out, nil
@@ -184,6 +198,11 @@ func CheckConstraints(c Constraints, now time.Time) (Constraints, error) {
 	}
 	slices.SortFunc(networks, netip.Prefix.Compare)
 	c.Networks = slices.Compact(networks)
+	countries, err := checkCountries(c.Countries)
+	if err != nil {
+		return c, err
+	}
+	c.Countries = countries
 	switch {
 	case !c.Expires.IsZero() && !c.Expires.After(now):
 		return c, field.Errorf("expires", "is in the past")

@@ -13,6 +13,12 @@ import (
 // KeyPrefix begins every API key that is made here.
 const KeyPrefix = "ghk_"
 
+// Prefixes of the other secrets that are made here.
+const (
+	EncryptionPrefix = "ghe_"
+	TokenPrefix      = "ghs_" // of a ScopedToken
+)
+
 // shownOfKey is how much of an API key stays readable in lists: the prefix and
 // six of 43 random characters, which leaves 220 bits unknown.
 const shownOfKey = len(KeyPrefix) + 6

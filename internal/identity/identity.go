@@ -19,8 +19,14 @@ const (
 	APIKey   Method = "api_key"
 	JWT      Method = "jwt"
 	Opaque   Method = "opaque"
-	Local    Method = "local" // over the Unix socket in the data folder
+	// Encryption: by packets that only the owner of a secret can encrypt.
+	Encryption  Method = "encryption"
+	ScopedToken Method = "scoped_token"
+	Local       Method = "local" // over the Unix socket in the data folder
 )
+
+// Thing is something that can be acted on: a Cedar entity Type::"ID".
+type Thing struct{ Type, ID string }
 
 // Identity is one believed caller. It is shared between requests and conns and
 // must not be changed.
@@ -37,6 +43,9 @@ type Identity struct {
 	// Scopes narrows what the owner may do; nil means not narrowed, empty means
 	// nothing at all.
 	Scopes []string
+	// Only narrows Scopes further, to what is done to one of these things or to
+	// what belongs to it; nil means any. It goes with Scopes.
+	Only []Thing
 
 	Credential   string // id; empty for methods without one
 	Secret       string // id of the secret shown, or that the token rests on

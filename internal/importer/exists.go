@@ -41,7 +41,7 @@ func (im *Importer) exists(ctx context.Context, e judged) (bool, error) {
 	var err error
 	switch {
 	case c.Kind == credential.APIKey:
-		_, err = im.Store.RecordByDigest(ctx, c.Tenant, e.forms)
+		_, err = im.Store.RecordByDigest(ctx, c.Tenant, c.Kind, e.forms)
 	case im.DryRun:
 		_, err = im.Store.RecordByLookup(ctx, c.Tenant, c.Kind, c.Lookup)
 	default:

@@ -22,7 +22,7 @@ const batchLines = 500
 type Store interface {
 	ImportCredentials(ctx context.Context, batch []credential.Import, e audit.Event) ([]credential.ImportResult, error)
 	RecordByLookup(ctx context.Context, tenant string, k credential.Kind, lookup string) (credential.Record, error)
-	RecordByDigest(ctx context.Context, tenant string, digests [][]byte) (credential.Record, error)
+	RecordByDigest(ctx context.Context, tenant string, k credential.Kind, digests [][]byte) (credential.Record, error)
 }
 
 // Tenants finds tenants.

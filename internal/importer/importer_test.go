@@ -137,7 +137,7 @@ func TestKinds(t *testing.T) {
 	}
 	for _, key := range []string{"old-key-1234567890", "hidden-key-123456"} {
 		digests := append(f.digester.Candidates(secret.New(key)), credential.PlainDigest(secret.New(key)))
-		if _, err := f.store.RecordByDigest(t.Context(), f.home.ID, digests); err != nil {
+		if _, err := f.store.RecordByDigest(t.Context(), f.home.ID, credential.APIKey, digests); err != nil {
 			t.Errorf("key %s: %v", key, err)
 		}
 	}
@@ -401,7 +401,7 @@ func TestMany(t *testing.T) {
 				err = errors.New("secret does not match")
 			}
 		case 1:
-			_, err = f.store.RecordByDigest(t.Context(), f.home.ID, [][]byte{credential.PlainDigest(secret.New(fmt.Sprint("key-number-", i)))})
+			_, err = f.store.RecordByDigest(t.Context(), f.home.ID, credential.APIKey, [][]byte{credential.PlainDigest(secret.New(fmt.Sprint("key-number-", i)))})
 		default:
 			_, err = f.store.RecordByLookup(t.Context(), f.home.ID, credential.Password, fmt.Sprint("user ", i))
 		}

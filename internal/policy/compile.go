@@ -157,7 +157,9 @@ func (c *compiled) sortOut(name string) *action {
 			list = &a.scope
 		}
 		list.policies = append(list.policies, r)
-		list.needs = list.needs.or(r.needs)
+		if r.id != scopeOnly { // see subject.key
+			list.needs = list.needs.or(r.needs)
+		}
 	}
 	return a
 }

@@ -20,7 +20,8 @@
 //	principal   User, Client, Application, Device or Bearer::"usr_…", a member of
 //	            Role::"…" for every role it holds or that those include;
 //	            attributes name, kind. For the scope: Token::"usr_…", a member of
-//	            Scope::"…" for each, with the set of actions they name.
+//	            Scope::"…" for each, with the set of actions they name, and of
+//	            only those things it was made for, where it was for some.
 //	action      Action::"site:read", a member of Action::"site:*"; longer names
 //	            are members of every beginning: "admin:read:keys" of
 //	            "admin:read:*" and "admin:*".

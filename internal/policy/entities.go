@@ -60,10 +60,18 @@ func tokenEntity(id *identity.Identity) types.Entity {
 		parents[i] = types.NewEntityUID("Scope", types.String(s))
 		actions[i] = types.NewEntityUID("Action", types.String(s))
 	}
+	attrs := types.RecordMap{"actions": types.NewSet(actions...)}
+	if id.Only != nil {
+		things := make([]types.Value, len(id.Only))
+		for i, t := range id.Only {
+			things[i] = types.NewEntityUID(types.EntityType(t.Type), types.String(t.ID))
+		}
+		attrs["only"] = types.NewSet(things...)
+	}
 	return types.Entity{
 		UID:        types.NewEntityUID("Token", types.String(id.Principal)),
 		Parents:    types.NewEntityUIDSet(parents...),
-		Attributes: types.NewRecord(types.RecordMap{"actions": types.NewSet(actions...)}),
+		Attributes: types.NewRecord(attrs),
 	}
 }
 

@@ -59,6 +59,7 @@ func (s *subject) key(a *action, r *Request) (question, bool) {
 	n := a.owner.needs
 	if s.identity.Scopes != nil {
 		n = n.or(a.scope.needs)
+		n.resource = n.resource || s.identity.Only != nil
 	}
 	q := question{action: a, typ: r.Resource.Type}
 	if n.context {

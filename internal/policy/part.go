@@ -51,8 +51,18 @@ when { resource has roles && principal in resource.roles };
 @id("gatehouse/scope-names-action")
 permit (principal is Token, action, resource)
 when { action in principal.actions };
+
+// A token that was made for certain things says nothing about any other,
+// whatever else permits it.
+@id("gatehouse/scope-only")
+forbid (principal is Token, action, resource)
+when { principal has only && !(resource in principal.only) };
 `,
 }
+
+// scopeOnly is the policy that looks at the resource for tokens with an Only,
+// and at nothing for all others.
+const scopeOnly = "gatehouse/scope-only"
 
 // Defaults returns all parts in their order: our own first.
 func Defaults(parts ...Part) []Part { return append([]Part{core}, parts...) }

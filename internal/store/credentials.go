@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/credential"
@@ -12,14 +13,15 @@ var _ credential.Store = (*Store)(nil)
 
 const (
 	credentialColumns = `c.id, c.number, c.tenant, c.principal, c.kind, c.dialect, c.lookup, c.comment, c.enabled, c.revoked,
-		c.networks, c.not_before, c.expires, c.created,
+		c.networks, c.not_before, c.expires, c.created, c.countries, c.scope_type, c.scope_key, c.scope_actions, c.max_uses, c.uses,
 		(SELECT COALESCE(MAX(u.last_used), 0) FROM secret u WHERE u.credential = c.id)`
 	credentialByID = `SELECT ` + credentialColumns + ` FROM credential c WHERE c.id = $1`
 )
 
 func credentialFields(c *credential.Credential) []any {
 	return []any{&c.ID, &c.Number, &c.Tenant, &c.Principal, &c.Kind, &c.Dialect, &c.Lookup, &c.Comment, &c.Enabled, moment{&c.Revoked},
-		networks{&c.Networks}, moment{&c.NotBefore}, moment{&c.Expires}, moment{&c.Created}, moment{&c.LastUsed}}
+		networks{&c.Networks}, moment{&c.NotBefore}, moment{&c.Expires}, moment{&c.Created},
+		words{&c.Countries}, &c.Scope.Type, &c.Scope.Key, jsonInto{&c.Scope.Actions}, &c.Scope.MaxUses, &c.Uses, moment{&c.LastUsed}}
 }
 
 func scanCredential(r Row, c *credential.Credential) error { return r.Scan(credentialFields(c)...) }
@@ -55,11 +57,12 @@ func insertCredential(ctx context.Context, q Querier, c credential.Credential, s
 	// tenant's.
 	err = must(ctx, q, `
 		INSERT INTO credential (id, number, tenant, principal, kind, dialect, lookup, comment, enabled, revoked,
-			networks, not_before, expires, created)
-		SELECT $1, $2, p.tenant, p.id, $5, $6, $7, $8, $9, 0, $10, $11, $12, db_now()
+			networks, not_before, expires, created, countries, scope_type, scope_key, scope_actions, max_uses, uses)
+		SELECT $1, $2, p.tenant, p.id, $5, $6, $7, $8, $9, 0, $10, $11, $12, db_now(), $13, $14, $15, $16, $17, 0
 		FROM principal p WHERE p.tenant = $3 AND p.id = $4`,
 		c.ID, n, c.Tenant, c.Principal, string(c.Kind), c.Dialect, c.Lookup, c.Comment, c.Enabled,
-		networksText(c.Networks), us(c.NotBefore), us(c.Expires))
+		networksText(c.Networks), us(c.NotBefore), us(c.Expires), strings.Join(c.Countries, " "),
+		c.Scope.Type, c.Scope.Key, jsonText(c.Scope.Actions), c.Scope.MaxUses)
 	if err != nil {
 		return made, err
 	}
@@ -88,7 +91,7 @@ func (s *Store) Credentials(ctx context.Context, f credential.Filter) ([]credent
 	var w where
 	for _, c := range []struct{ condition, value string }{
 		{"c.tenant = ", f.Tenant}, {"c.principal = ", f.Principal}, {"c.dialect = ", f.Dialect},
-		{"c.kind = ", string(f.Kind)}, {"c.id > ", f.After},
+		{"c.kind = ", string(f.Kind)}, {"c.scope_type = ", f.ResourceType}, {"c.scope_key = ", f.ResourceKey}, {"c.id > ", f.After},
 	} {
 		if c.value != "" {
 			w.and(c.condition, c.value)
@@ -110,8 +113,8 @@ func (s *Store) SetComment(ctx context.Context, id, comment string, e audit.Even
 // SetConstraints implements [credential.Store].
 func (s *Store) SetConstraints(ctx context.Context, id string, c credential.Constraints, e audit.Event) (int64, error) {
 	return s.changeCredential(ctx, id, e, &revocation.Entry{Effect: revocation.Recheck, Reason: "constraints changed"},
-		`UPDATE credential SET networks = $2, not_before = $3, expires = $4 WHERE id = $1 RETURNING tenant`,
-		id, networksText(c.Networks), us(c.NotBefore), us(c.Expires))
+		`UPDATE credential SET networks = $2, not_before = $3, expires = $4, countries = $5 WHERE id = $1 RETURNING tenant`,
+		id, networksText(c.Networks), us(c.NotBefore), us(c.Expires), strings.Join(c.Countries, " "))
 }
 
 // EnableCredential implements [credential.Store]. A revoked one is ErrRevoked.

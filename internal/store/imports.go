@@ -54,9 +54,9 @@ func ensurePrincipal(ctx context.Context, q Querier, p principal.Principal) (str
 // credentialThere tells whether what b would be found by is taken. For a key
 // that is its digest, revoked or not; for the others their living name.
 func credentialThere(ctx context.Context, q Querier, b credential.Import) (there bool, err error) {
-	if b.Credential.Kind == credential.APIKey {
+	if b.Credential.Kind.ByDigest() {
 		err = q.QueryRowContext(ctx, `
-			SELECT EXISTS (SELECT 1 FROM secret WHERE tenant = $1 AND hash = $2 AND kind = 'api_key')`,
+			SELECT EXISTS (SELECT 1 FROM secret WHERE tenant = $1 AND hash = $2 AND kind = `+digestKind(b.Credential.Kind)+`)`,
 			b.Credential.Tenant, b.Secret.Hash).Scan(&there)
 		return there, err
 	}

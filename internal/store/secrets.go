@@ -11,9 +11,6 @@ import (
 	"gatehouse.dev/internal/revocation"
 )
 
-// maxSecrets is how many live secrets a credential may have.
-const maxSecrets = 8
-
 const (
 	secretColumns    = `id, number, credential, scheme, hash, not_before, expires, revoked, created, last_used`
 	secretsOf        = `SELECT ` + secretColumns + ` FROM secret WHERE credential = $1 ORDER BY number`
@@ -70,7 +67,7 @@ func (s *Store) AddSecret(ctx context.Context, next credential.Secret, oldExpire
 		if err != nil {
 			return a, err
 		}
-		if live >= maxSecrets {
+		if live >= credential.MaxSecrets {
 			return a, credential.ErrTooMany
 		}
 		if a.secret, err = insertSecret(ctx, q, c, next); err != nil {

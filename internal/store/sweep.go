@@ -89,6 +89,8 @@ func (s *Store) Sweep(ctx context.Context, r Retention) (int64, error) {
 		chunk{query: `DELETE FROM receipt WHERE (change, node) IN (SELECT change, node FROM receipt WHERE at < $1 LIMIT $2)`, before: before(r.Receipts)},
 		chunk{query: `DELETE FROM node WHERE id IN (SELECT id FROM node WHERE seen < $1 LIMIT $2)`, before: before(r.Nodes)},
 		chunk{query: `DELETE FROM lease WHERE name IN (SELECT name FROM lease WHERE expires < $1 LIMIT $2)`, before: before(r.Leases)},
+		chunk{query: `DELETE FROM credential WHERE id IN (SELECT id FROM credential
+			WHERE kind = 'scoped_token' AND expires > 0 AND expires < $1 LIMIT $2)`, before: before(r.Secrets)},
 		chunk{query: `DELETE FROM secret WHERE id IN (SELECT id FROM secret
 			WHERE kind <> 'api_key' AND ((revoked > 0 AND revoked < $1) OR (expires > 0 AND expires < $1)) LIMIT $2)`, before: before(r.Secrets)})
 }

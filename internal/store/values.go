@@ -80,6 +80,21 @@ func (j jsonInto) Scan(v any) error {
 	return nil
 }
 
+// words reads a text of words separated by blanks.
+type words struct{ list *[]string }
+
+func (w words) Scan(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("column of words holds %T", v)
+	}
+	*w.list = nil
+	if s != "" {
+		*w.list = strings.Fields(s)
+	}
+	return nil
+}
+
 func networksText(p []netip.Prefix) string {
 	s := make([]string, len(p))
 	for i := range p {

@@ -27,10 +27,12 @@ type conn struct {
 
 	// Of the reader goroutine.
 	failures int
-	listed   bool // counts among the silent
+	listed   bool     // counts among the silent
+	pending  *pending // a login by encrypting that is not proved yet
+	doomed   bool     // it was not proved: nothing is read any more
 
 	writing sync.Mutex // orders what is sent; taken before mu, never while it is held
-	sealer  *sealer    // of an encrypted session; else nil
+	sealer  *sealer    // of an encrypted session, else nil; set by the reader goroutine
 
 	mu      sync.Mutex
 	logins  []*login
@@ -73,7 +75,16 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 // Message implements socket.Handler.
 func (c *conn) Message(_ *socket.Conn, text bool, payload []byte) {
 	c.received(len(payload))
-	if c.loggedIn() {
+	switch {
+	case c.doomed:
+		return
+	case c.pending != nil:
+		c.prove(text, payload)
+		return
+	case c.sealer != nil:
+		c.unseal(text, payload)
+		return
+	case c.loggedIn():
 		c.request(text, payload)
 		return
 	}
@@ -93,7 +104,16 @@ func (c *conn) Message(_ *socket.Conn, text bool, payload []byte) {
 
 // TooLong implements socket.Lenient.
 func (c *conn) TooLong(*socket.Conn) {
-	if !c.loggedIn() {
+	switch {
+	case c.doomed:
+		return
+	case c.pending != nil:
+		c.prove(false, nil)
+		return
+	case c.sealer != nil: // its place in the order is lost
+		c.socket.Close(socket.CodeTooBig, "the packet is too large")
+		return
+	case !c.loggedIn():
 		c.failures++
 		return
 	}

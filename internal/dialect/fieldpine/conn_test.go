@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse.dev/client/fieldpine/enc"
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/dialect"
@@ -29,6 +31,7 @@ import (
 	"gatehouse.dev/internal/policy"
 	"gatehouse.dev/internal/push"
 	"gatehouse.dev/internal/revocation"
+	"gatehouse.dev/internal/secret"
 	"gatehouse.dev/internal/socket"
 	"gatehouse.dev/internal/tenant"
 )
@@ -42,7 +45,10 @@ type door struct {
 
 func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
 	shown := a.Secret.Reveal()
-	known := a.Method == identity.APIKey && (shown == "staff" || shown == "staff-2" || shown == "shop") || a.Method == identity.Opaque && shown == "sale-7741"
+	known := a.Method == identity.APIKey && (shown == "staff" || shown == "staff-2" || shown == "shop") || a.Method == identity.ScopedToken && shown == "sale-7741"
+	if a.Method == identity.Encryption {
+		shown, known = "ana", a.Name == "ana@shop.example" && a.Prove(anaKey())
+	}
 	if !known {
 		return nil, &authn.Refusal{Kind: authn.Invalid}
 	}
@@ -51,6 +57,19 @@ func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, er
 		Grounds: []revocation.Ground{{Kind: revocation.Credential, ID: "cre_" + shown}},
 	}, nil
 }
+
+func (d *door) Begin(_ context.Context, a authn.Attempt) ([16]byte, error) {
+	return enc.Salt([]byte("salt key"), a.Tenant.ID, a.Name), nil
+}
+
+// anaKey is K0 of ana@shop.example, whose secret is "ana's secret".
+var anaKey = sync.OnceValue(func() secret.Key {
+	k, err := enc.K0("ana's secret", enc.Salt([]byte("salt key"), "ten_1", "ana@shop.example"))
+	if err != nil {
+		panic(err)
+	}
+	return secret.NewKey(k)
+})
 
 func (d *door) Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error) {
 	return d.Login(ctx, a)
@@ -66,7 +85,7 @@ func (d *door) Allow(_ context.Context, r policy.Request) error {
 		return &authn.Refusal{Kind: authn.Denied}
 	}
 	switch r.Identity.Credential {
-	case "cre_staff", "cre_staff-2":
+	case "cre_staff", "cre_staff-2", "cre_ana":
 		ok = true
 	case "cre_shop":
 		ok = strings.HasPrefix(r.Action, "fd1:products:") || strings.HasPrefix(r.Action, "fd1:slow:")

@@ -82,6 +82,7 @@ const (
 
 // Door is the one way in; package authn has it.
 type Door interface {
+	Begin(ctx context.Context, a authn.Attempt) (salt [16]byte, err error)
 	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
 	Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)

@@ -30,19 +30,32 @@ func (c *conn) login(p packet) {
 		c.failures++
 		return
 	}
-	a, ok := attempt(what, c.facts)
-	if !ok {
-		c.failures++
+	if what.User != "" {
+		c.begin(p, what)
 		return
 	}
+	if c.admit(p, attempt(what, c.facts), what.Options, nil) {
+		r := p.answer()
+		r.Data = emptyObject
+		c.send(r)
+		c.joinPushes()
+	}
+}
+
+// admit adds the login that p asks for, if the attempt is believed. ready runs
+// before anybody can send anything in its name.
+func (c *conn) admit(p packet, a authn.Attempt, o options, ready func()) bool {
 	thread, _ := scalar(p.Thread)
 	if !c.room(thread) {
-		return
+		return false
 	}
 	id, err := c.Door.Login(c.socket.Context(), a)
 	if err != nil {
 		c.failures++
-		return
+		return false
+	}
+	if ready != nil {
+		ready()
 	}
 	l := &login{conn: c, thread: thread}
 	l.identity.Store(id)
@@ -52,30 +65,24 @@ func (c *conn) login(p packet) {
 	})
 	if err != nil {
 		c.failures++
-		return
+		return false
 	}
-	if !c.enter(l, what.Options) {
+	if !c.enter(l, o) {
 		l.handle.Close()
-		return
+		return false
 	}
-	r := p.answer()
-	r.Data = emptyObject
-	c.send(r)
-	c.joinPushes()
+	return true
 }
 
 // attempt is what was shown, before it is believed.
-func attempt(l shown, facts *inbound.Facts) (authn.Attempt, bool) {
+func attempt(l shown, facts *inbound.Facts) authn.Attempt {
 	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID}
-	switch {
-	case !l.APIKey.Empty():
+	if !l.APIKey.Empty() {
 		a.Method, a.Secret = identity.APIKey, l.APIKey
-	case !l.Token.Empty():
-		a.Method, a.Secret = identity.Opaque, l.Token
-	default:
-		return a, false
+	} else {
+		a.Method, a.Secret = identity.ScopedToken, l.Token
 	}
-	return a, true
+	return a
 }
 
 // room reports whether the socket may have one more login: there is a limit,

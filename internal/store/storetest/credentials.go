@@ -178,7 +178,7 @@ func records(t *testing.T, w *world) {
 			return w.RecordByLookup(ctx, w.tenant.ID, credential.KeyPair, "KEY")
 		}, record(pair, sec)},
 		"Digest": {func() (credential.Record, error) {
-			return w.RecordByDigest(ctx, w.tenant.ID, [][]byte{[]byte("newer"), []byte("digest")})
+			return w.RecordByDigest(ctx, w.tenant.ID, credential.APIKey, [][]byte{[]byte("newer"), []byte("digest")})
 		}, record(key, keySecrets...)},
 		"Number":     {func() (credential.Record, error) { return w.RecordBySecretNumber(ctx, sec.Number) }, record(pair, sec)},
 		"Credential": {func() (credential.Record, error) { return w.RecordByCredential(ctx, pair.ID) }, record(pair, sec)},
@@ -194,11 +194,15 @@ func records(t *testing.T, w *world) {
 		"kind": func() (credential.Record, error) {
 			return w.RecordByLookup(ctx, w.tenant.ID, credential.Password, "KEY")
 		},
-		"tenant":        func() (credential.Record, error) { return w.RecordByLookup(ctx, "ten_x", credential.KeyPair, "KEY") },
-		"key's tenant":  func() (credential.Record, error) { return w.RecordByDigest(ctx, "ten_x", [][]byte{[]byte("digest")}) },
-		"pair's digest": func() (credential.Record, error) { return w.RecordByDigest(ctx, w.tenant.ID, [][]byte{sec.Hash}) },
-		"no digests":    func() (credential.Record, error) { return w.RecordByDigest(ctx, w.tenant.ID, nil) },
-		"number":        func() (credential.Record, error) { return w.RecordBySecretNumber(ctx, 1) },
+		"tenant": func() (credential.Record, error) { return w.RecordByLookup(ctx, "ten_x", credential.KeyPair, "KEY") },
+		"key's tenant": func() (credential.Record, error) {
+			return w.RecordByDigest(ctx, "ten_x", credential.APIKey, [][]byte{[]byte("digest")})
+		},
+		"pair's digest": func() (credential.Record, error) {
+			return w.RecordByDigest(ctx, w.tenant.ID, credential.APIKey, [][]byte{sec.Hash})
+		},
+		"no digests": func() (credential.Record, error) { return w.RecordByDigest(ctx, w.tenant.ID, credential.APIKey, nil) },
+		"number":     func() (credential.Record, error) { return w.RecordBySecretNumber(ctx, 1) },
 	} {
 		_, err := find()
 		fails(t, "another "+name, err, credential.ErrNotFound)
