@@ -17,16 +17,19 @@ import (
 
 func credentialCommand(a *admin) *cobra.Command {
 	return parent("credential", "Look at and change credentials of every kind",
-		"A credential is what a principal can show: a password, a key, or a pair. It may\nhave several live secrets at once.",
+		"A credential is what a principal can show: a password, a key, a pair, a secret to\nencrypt with, or a token for one thing. It may have several live secrets at once.",
 		`  gatehouse credential list ada
+  gatehouse credential create ada --kind encryption
+  gatehouse credential create till --kind scoped_token --scope Sale:7741 --action fd1.sales.get_sale --expires 30d --qr
+  gatehouse credential revoke-scoped Sale:7741
   gatehouse credential show cre_…
   gatehouse credential update cre_… --network 10.0.0.0/8 --expires 90d
   gatehouse credential disable cre_…
   gatehouse credential revoke cre_… cre_…`,
-		credentialList(a), credentialShow(a), credentialUpdate(a), rotateCommand(a),
+		credentialList(a), credentialCreate(a), credentialShow(a), credentialUpdate(a), rotateCommand(a),
 		endCredential(a, "revoke", "Revoke for good, and end what rests on it", "Revoked"),
 		endCredential(a, "disable", "Disable, and end what rests on it", "Disabled"),
-		credentialEnable(a), revokeSecret(a))
+		credentialEnable(a), revokeSecret(a), revokeScoped(a))
 }
 
 func credentialPath(id string) string { return "/v1/credentials/" + url.PathEscape(id) }
@@ -44,9 +47,9 @@ func credentialList(a *admin) *cobra.Command {
 			return listCredentials(a, c, q, "No credentials.", everyKind)
 		},
 	}
-	c.Flags().StringVar(&kind, "kind", "", "only `KIND`: password, api_key or key_pair")
+	c.Flags().StringVar(&kind, "kind", "", "only `KIND`: password, api_key, key_pair, encryption or scoped_token")
 	c.Flags().StringVar(&dialect, "dialect", "", "only those in the shape of `DIALECT`")
-	offer(c, "kind", "password", "api_key", "key_pair")
+	offer(c, "kind", credentialKinds...)
 	return c
 }
 
@@ -103,13 +106,15 @@ func kindOf(cr adminapi.Credential) string {
 		return "key"
 	case "key_pair":
 		return cr.Dialect + " pair"
+	case "scoped_token":
+		return "token"
 	}
 	return cr.Kind
 }
 
 // shownKey marks what is only the beginning of a key.
 func shownKey(cr adminapi.Credential) string {
-	if cr.Kind == "api_key" && cr.Key != "" { // an imported one may have no beginning to show
+	if (cr.Kind == "api_key" || cr.Kind == "scoped_token") && cr.Key != "" { // an imported one may have no beginning to show
 		return cr.Key + "…"
 	}
 	return cr.Key
@@ -141,8 +146,10 @@ func credentialShow(a *admin) *cobra.Command {
 }
 
 func showCredential(a *admin, cr adminapi.Credential) error {
+	opens, uses := shownScope(cr)
 	return fields(a.stdout, "Credential", cr.ID, "Kind", kindOf(cr), "Key", shownKey(cr), "Owner", cr.Principal,
-		"State", cr.State, "Revoked", dayOf(cr.Revoked), "Comment", cr.Comment, "Networks", strings.Join(cr.Networks, ", "),
+		"State", cr.State, "Revoked", dayOf(cr.Revoked), "Comment", cr.Comment, "Opens", opens, "Uses", uses,
+		"Networks", strings.Join(cr.Networks, ", "), "Countries", strings.Join(cr.Countries, ", "),
 		"Not before", dayOf(cr.NotBefore), "Expires", dayOf(cr.Expires), "Number", fmt.Sprint(cr.Number),
 		"Created", day(cr.Created), "Last used", ago(cr.LastUsed))
 }
@@ -150,12 +157,14 @@ func showCredential(a *admin, cr adminapi.Credential) error {
 // constraintFlags narrow when and from where a credential works.
 type constraintFlags struct {
 	networks           []string
+	countries          []string
 	notBefore, expires string
 }
 
 func (in *constraintFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringSliceVar(&in.networks, "network", nil, "works from `NETWORK` only, as 10.0.0.0/8; may be given several times")
+	f.StringSliceVar(&in.countries, "country", nil, "works from `COUNTRY` only, as NZ; may be given several times")
 	f.StringVar(&in.notBefore, "not-before", "", "does not work before `TIME`: 2027-01-31, 2027-01-31T12:00:00Z, or 2h, 7d from now")
 	f.StringVar(&in.expires, "expires", "", "works until `TIME`, written likewise")
 }
@@ -164,6 +173,9 @@ func (in *constraintFlags) flags(c *cobra.Command) {
 func (in *constraintFlags) into(body map[string]any, now time.Time) error {
 	if len(in.networks) > 0 {
 		body["networks"] = in.networks
+	}
+	if len(in.countries) > 0 {
+		body["countries"] = in.countries
 	}
 	for member, text := range map[string]string{"not_before": in.notBefore, "expires": in.expires} {
 		if text == "" {
@@ -267,6 +279,9 @@ func mergeConstraints(a *admin, c *cobra.Command, id string, limits constraintFl
 	out := map[string]any{}
 	if len(cr.Networks) > 0 {
 		out["networks"] = cr.Networks
+	}
+	if len(cr.Countries) > 0 {
+		out["countries"] = cr.Countries
 	}
 	if cr.NotBefore != nil {
 		out["not_before"] = cr.NotBefore

@@ -98,8 +98,13 @@ func (in createFlags) body(owner string) (map[string]any, error) {
 // showIssued prints a fresh secret, once.
 func (a *admin) showIssued(out adminapi.Issued) error {
 	id := out.Credential.ID
-	if out.Credential.Kind == "key_pair" {
+	switch out.Credential.Kind {
+	case "key_pair":
 		return a.secretOnce("Credential", id, "Key", out.Credential.Key, "Secret", out.Secret)
+	case "password", "encryption":
+		return a.secretOnce("Credential", id, "User", out.Credential.Key, "Secret", out.Secret)
+	case "scoped_token":
+		return a.secretOnce("Credential", id, "Token", out.Secret, "Link", out.Link)
 	}
 	return a.secretOnce("Credential", id, "Key", out.Secret)
 }

@@ -43,6 +43,10 @@ type Config struct {
 	KnownHeads  func() ([]audit.Head, error) // kept outside the database; nil: none
 	Scribe      audit.Scribe
 
+	// Links returns a tenant's template for the links of scoped tokens, which has
+	// LinkPlace in it; "": it has none. nil: no tenant has.
+	Links func(tenant string) string
+
 	// Unavailable reports errors of a store that cannot serve now; they are
 	// answered with 503.
 	Unavailable func(error) bool

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -29,6 +30,7 @@ func (a *api) credentials() {
 	add(a, o("enable-credential", http.MethodPost, one+"/enable", "Enable again", ""), a.enableCredential)
 	add(a, o("rotate-credential", http.MethodPost, one+"/rotate", "Add a fresh secret and let the older ones end",
 		"The secret is in this answer and nowhere else. The older ones live on for the overlap."), a.rotateCredential)
+	add(a, o("revoke-scoped", http.MethodPost, list+"/revoke-scoped", "Revoke every token for one resource, and end what rests on them", ""), a.revokeScoped)
 	add(a, o("revoke-secret", http.MethodPost, one+"/secrets/{secret}/revoke", "End one secret, and what rests on it", ""), a.revokeSecret)
 }
 
@@ -60,13 +62,17 @@ type listCredentialsIn struct {
 	InTenant
 	Paging
 	Principal string `query:"principal" maxLength:"64" doc:"Only those of this principal"`
-	Kind      string `query:"kind" enum:"password,api_key,key_pair"`
+	Kind      string `query:"kind" enum:"password,api_key,key_pair,encryption,scoped_token"`
 	Dialect   string `query:"dialect" maxLength:"32"`
+
+	ResourceType string `query:"resource_type" maxLength:"64" doc:"Only tokens for a resource of this type"`
+	ResourceKey  string `query:"resource_key" maxLength:"200" doc:"Only tokens for a resource with this key"`
 }
 
 func (a *api) listCredentials(ctx context.Context, c *call, in listCredentialsIn) (*pageOut[Credential], error) {
 	list, err := a.Credentials.Store.Credentials(ctx, credential.Filter{
 		Tenant: c.tenant.ID, Principal: in.Principal, Kind: credential.Kind(in.Kind), Dialect: in.Dialect,
+		ResourceType: in.ResourceType, ResourceKey: in.ResourceKey,
 		After: in.After, Limit: in.Limit + 1,
 	})
 	if err != nil {
@@ -78,12 +84,13 @@ func (a *api) listCredentials(ctx context.Context, c *call, in listCredentialsIn
 // ConstraintsIn narrows when and from where a credential works.
 type ConstraintsIn struct {
 	Networks  []string   `json:"networks,omitempty" maxItems:"64" doc:"Where it works, such as 10.0.0.0/8; none: everywhere"`
+	Countries []string   `json:"countries,omitempty" maxItems:"64" doc:"Where it works, by codes such as NZ; none: everywhere. It takes a database of countries to work anywhere"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
 func (in ConstraintsIn) read() (credential.Constraints, error) {
-	out := credential.Constraints{NotBefore: timeOf(in.NotBefore), Expires: timeOf(in.Expires)}
+	out := credential.Constraints{NotBefore: timeOf(in.NotBefore), Expires: timeOf(in.Expires), Countries: in.Countries}
 	networks, err := prefixes(in.Networks)
 	out.Networks = networks
 	return out, err
@@ -110,10 +117,11 @@ type createCredentialIn struct {
 	InTenant
 	Body struct {
 		Principal string `json:"principal" minLength:"1" maxLength:"64" doc:"Id of the owner"`
-		Kind      string `json:"kind" enum:"password,api_key,key_pair"`
+		Kind      string `json:"kind" enum:"password,api_key,key_pair,encryption,scoped_token"`
 		Dialect   string `json:"dialect,omitempty" maxLength:"32" doc:"Whose shape it has; default: gatehouse" example:"ayyeka"`
 		Comment   string `json:"comment,omitempty" maxLength:"500"`
 		ConstraintsIn
+		Scope         *Scope     `json:"scope,omitempty" doc:"For kind scoped_token: what it opens"`
 		SecretExpires *time.Time `json:"secret_expires,omitempty" doc:"Ends the first secret only"`
 		Password      string     `json:"password,omitempty" maxLength:"1024" writeOnly:"true" doc:"For kind password; default: one is made"`
 	}
@@ -124,6 +132,7 @@ type Issued struct {
 	Credential Credential `json:"credential"`
 	SecretID   string     `json:"secret_id"`
 	Secret     string     `json:"secret,omitempty" doc:"Shown this once; absent when you brought the password along"`
+	Link       string     `json:"link,omitempty" doc:"Of a scoped token, where the tenant has links: the secret is part of it"`
 }
 
 type issuedOut struct{ Body Issued }
@@ -133,10 +142,14 @@ func (a *api) issued(out credential.Issued) Issued {
 	if !out.Given {
 		v.Secret = out.Text.Reveal()
 	}
+	v.Link = a.link(out)
 	return v
 }
 
 func (a *api) createCredential(ctx context.Context, c *call, in createCredentialIn) (*issuedOut, error) {
+	if k := in.Body.Kind; k == string(credential.Encryption) || k == string(credential.ScopedToken) {
+		in.Body.Dialect = cmp.Or(in.Body.Dialect, "fieldpine")
+	}
 	constraints, err := in.Body.ConstraintsIn.read()
 	if err != nil {
 		return nil, err
@@ -147,7 +160,7 @@ func (a *api) createCredential(ctx context.Context, c *call, in createCredential
 	}
 	out, err := a.Credentials.Create(ctx, c.by, p, credential.Spec{
 		Kind: credential.Kind(in.Body.Kind), Dialect: in.Body.Dialect, Comment: in.Body.Comment,
-		Constraints: constraints, SecretExpires: timeOf(in.Body.SecretExpires), Password: secret.New(in.Body.Password),
+		Constraints: constraints, Scope: in.Body.Scope.read(), SecretExpires: timeOf(in.Body.SecretExpires), Password: secret.New(in.Body.Password),
 	})
 	if err != nil {
 		return nil, err

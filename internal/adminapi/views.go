@@ -97,15 +97,18 @@ type Credential struct {
 	Number    int64      `json:"number" doc:"Given once, never reused"`
 	Tenant    string     `json:"tenant" doc:"Id of its tenant"`
 	Principal string     `json:"principal" doc:"Id of its owner"`
-	Kind      string     `json:"kind" enum:"password,api_key,key_pair"`
+	Kind      string     `json:"kind" enum:"password,api_key,key_pair,encryption,scoped_token"`
 	Dialect   string     `json:"dialect" doc:"Whose shape it has"`
-	Key       string     `json:"key" doc:"User name of a password, public key of a pair, first characters of an API key"`
+	Key       string     `json:"key" doc:"User name of a password or an encryption secret, public key of a pair, first characters of an API key or a token"`
 	Comment   string     `json:"comment,omitempty"`
 	State     string     `json:"state" enum:"enabled,disabled,revoked,expired"`
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	Networks  []string   `json:"networks,omitempty" doc:"Where it works; absent: everywhere"`
+	Countries []string   `json:"countries,omitempty" doc:"Where it works; absent: everywhere"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
+	Scope     *Scope     `json:"scope,omitempty" doc:"Of a scoped token: what it opens"`
+	Uses      int64      `json:"uses,omitempty" doc:"Of a scoped token: how many logins there were"`
 	Created   time.Time  `json:"created"`
 	LastUsed  *time.Time `json:"last_used,omitempty"`
 }
@@ -116,6 +119,7 @@ func (a *api) viewCredential(c credential.Credential) Credential {
 		Kind: string(c.Kind), Dialect: c.Dialect, Key: c.Lookup, Comment: c.Comment,
 		Revoked: when(c.Revoked), NotBefore: when(c.NotBefore), Expires: when(c.Expires),
 		Created: c.Created.UTC(), LastUsed: when(c.LastUsed), State: "enabled",
+		Countries: c.Countries, Scope: viewScope(c), Uses: c.Uses,
 	}
 	for _, n := range c.Networks {
 		v.Networks = append(v.Networks, n.String())
@@ -136,7 +140,7 @@ type Secret struct {
 	ID        string     `json:"id"`
 	Number    int64      `json:"number" doc:"Given once, never reused; tokens name it"`
 	Live      bool       `json:"live" doc:"It can be shown now"`
-	Scheme    string     `json:"scheme" enum:"digest,hashed"`
+	Scheme    string     `json:"scheme" enum:"digest,hashed,sealed"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Revoked   *time.Time `json:"revoked,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/country"
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/feedapi"
@@ -44,6 +45,7 @@ type core struct {
 	grants   *grant.Service
 	policies *policy.Engine
 	door     *authn.Service
+	places   *country.File // nil: no country is known
 	logger   *slog.Logger
 }
 
@@ -109,8 +111,15 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	if k.policies, err = policy.New(s.Store, k.tail, append(parts, feedapi.Rules)...); err != nil {
 		return nil, fmt.Errorf("read the policies of the program: %w", err)
 	}
+	var places authn.Countries // stays nil itself where there is no file
+	if c.Countries.File != "" {
+		if k.places, err = country.Open(string(c.Countries.File)); err != nil {
+			return nil, fmt.Errorf("read the table of countries: %w", err)
+		}
+		places = k.places
+	}
 	k.door, err = authn.New(authn.Options{
-		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques, Vault: s.Vault,
+		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques, Vault: s.Vault, Countries: places,
 		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle),
 		PerCredential: rate(c.Limits.PerCredential), PerTenant: rate(c.Limits.PerTenant), Logger: logger,
 	})
@@ -142,6 +151,9 @@ func (k *core) start(ctx context.Context, c *crew, s *State) error {
 		task{"the ear for the database", func(ctx context.Context) error { return s.Store.ListenRevocations(ctx, k.tail.Wake) }},
 		task{"the journal", k.follower.Run},
 	)
+	if k.places != nil {
+		c.start(task{"the table of countries", func(ctx context.Context) error { return k.places.Run(ctx, k.logger) }})
+	}
 	c.start(task{"the audit sealer", k.sealer.Run})
 	c.start(task{"the audit recorder", k.recorder.Run})
 	c.start(

@@ -28,7 +28,7 @@ type desk struct {
 }
 
 // newAPI makes the admin API over what was put together.
-func newAPI(c *config.Config, s *State, k *core) http.Handler {
+func newAPI(c *config.Config, s *State, k *core, link func(tenant string) string) http.Handler {
 	return adminapi.New(adminapi.Config{
 		Door:        k.door,
 		Tenants:     s.Tenants(),
@@ -49,6 +49,7 @@ func newAPI(c *config.Config, s *State, k *core) http.Handler {
 		Signer:      s.Keeper,
 		KnownHeads:  func() ([]audit.Head, error) { return journal.Heads(JournalDir(c.DataDir)) },
 		Scribe:      s.Scribe,
+		Links:       link,
 		Unavailable: unavailable,
 		Log:         k.logger,
 	})

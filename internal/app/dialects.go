@@ -23,12 +23,13 @@ func policyParts() []policy.Part {
 type spoken struct {
 	ayyeka map[string]ayyeka.Config // by tenant id
 	tokens map[string][]*token.Profile
+	links  map[string]string // of scoped tokens, by tenant id
 }
 
 // newSpoken reads the configuration. Profiles are the kinds of JWT that a
 // tenant's callers may show where nobody says which kind it is.
 func newSpoken(c *config.Config, tenants map[string]tenant.Tenant) *spoken {
-	d := &spoken{ayyeka: map[string]ayyeka.Config{}, tokens: map[string][]*token.Profile{}}
+	d := &spoken{ayyeka: map[string]ayyeka.Config{}, tokens: map[string][]*token.Profile{}, links: map[string]string{}}
 	for name, t := range tenants {
 		settings := c.Tenants[name]
 		if settings == nil {
@@ -42,9 +43,15 @@ func newSpoken(c *config.Config, tenants map[string]tenant.Tenant) *spoken {
 			d.ayyeka[t.ID] = ayyekaConfig(a)
 			d.tokens[t.ID] = append(d.tokens[t.ID], ayyeka.Profile(d.ayyeka[t.ID]))
 		}
+		if f := settings.Dialects.Fieldpine; f != nil {
+			d.links[t.ID] = f.Link
+		}
 	}
 	return d
 }
+
+// link is a tenant's template for the links of scoped tokens; "" without.
+func (d *spoken) link(tenant string) string { return d.links[tenant] }
 
 func ayyekaConfig(a *config.Ayyeka) ayyeka.Config {
 	return ayyeka.Config{

@@ -17,7 +17,7 @@ type endpoints struct {
 func newEndpoints(list []*config.Endpoint, upstream func(name string) dialect.Upstream) *endpoints {
 	e := &endpoints{map[string]fieldpine.Endpoint{}, map[string]fieldpine.Endpoint{}}
 	for _, l := range list {
-		to := fieldpine.Endpoint{Upstream: upstream(l.Upstream), Type: l.Entity}
+		to := fieldpine.Endpoint{Upstream: upstream(l.Upstream), Type: l.Entity, Key: l.Key}
 		if beginning, ok := strings.CutSuffix(l.Action, "*"); ok {
 			e.beginnings[beginning] = to
 		} else {

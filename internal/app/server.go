@@ -81,7 +81,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.core.follower.Installation = tenants[tenant.Default].ID
-	s.api = newAPI(c, s.state, s.core)
+	s.api = newAPI(c, s.state, s.core, s.spoken.link)
 	s.count()
 	s.watch()
 

@@ -31,6 +31,7 @@ func (k *checker) check() {
 	k.routes()
 	k.numbers()
 	k.bus()
+	k.readable("countries.file", k.config.Countries.File)
 }
 
 func (k *checker) places() {

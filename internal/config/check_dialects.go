@@ -58,6 +58,9 @@ func (k *checker) fieldpine(field string, f *Fieldpine) {
 		}
 		places[e.Action] = i
 	}
+	if f.Link != "" && (strings.Count(f.Link, "{token}") != 1 || !strings.HasPrefix(f.Link, "https://") && !strings.HasPrefix(f.Link, "http://")) {
+		k.wrong(field+".link", "write an address like https://shop.example/r/{token}", "%q is not an address with {token} in it once", f.Link)
+	}
 	k.span(field+".patience", f.Patience, "1s", "10m")
 	k.size(field+".packet", f.Packet, KiB, MiB)
 	k.size(field+".answer", f.Answer, KiB, 64*MiB)
@@ -75,7 +78,12 @@ func (k *checker) fieldpine(field string, f *Fieldpine) {
 	}
 }
 
+var goodMember = regexp.MustCompile(`^(k|[qv]\.[A-Za-z0-9_]+)$`)
+
 func (k *checker) endpoint(field string, e *Endpoint) {
+	if e.Key != "" && !goodMember.MatchString(e.Key) {
+		k.wrong(field+".key", "write k, or a member of v or q like v.sid", "%q is not where a packet has an id", e.Key)
+	}
 	switch whole := strings.Count(e.Action, ".") >= 2 || strings.HasSuffix(e.Action, "*"); {
 	case e.Action == "":
 		k.wrong(field+".action", "write an action like fd1.sales.get_sale, or fd1.sales.* for all that begin so", "is missing")

@@ -56,6 +56,10 @@ type Config struct {
 	// How rights that were taken away reach this node.
 	Revocation Revocation `yaml:"revocation"`
 
+	// In which country addresses are, by a table of your own: for credentials and
+	// roles that are bound to countries.
+	Countries Countries `yaml:"countries"`
+
 	// How several nodes tell each other what is new. Without it each node finds out
 	// by itself what was taken away, but feeds and pushes stay on their node.
 	Bus Bus `yaml:"bus"`
@@ -65,6 +69,14 @@ type Config struct {
 
 	// What the server says about itself.
 	Log Log `yaml:"log"`
+}
+
+// Countries is where the table of countries is.
+type Countries struct {
+	// CSV file with lines like `203.0.113.0/24,NZ` or `203.0.113.0,203.0.113.255,NZ`.
+	// It is taken up again when it changes. Without it no country is known, and what
+	// is bound to one works nowhere.
+	File Path `yaml:"file"`
 }
 
 // Gate is the listener for callers.

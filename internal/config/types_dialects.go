@@ -65,6 +65,11 @@ type Fieldpine struct {
 	// no browsers send none and are not asked.
 	Origins []Origin `yaml:"origins"`
 
+	// Where the link of a scoped token leads, as for a QR code: a page of yours that
+	// logs in with its own address, like `https://shop.example/r/{token}`. Unset:
+	// tokens come without a link.
+	Link string `yaml:"link"`
+
 	// Logins that one socket may have at a time.
 	Logins int `yaml:"logins"`
 
@@ -103,4 +108,8 @@ type Endpoint struct {
 	// What policy calls the thing acted on, a Cedar type like `Sale`; its id is the
 	// packet's `k`. Unset: the endpoint itself, `Fd1::"fd1.sales.get_sale"`.
 	Entity string `yaml:"entity"`
+
+	// The member of the packet that has the id of the thing: `k`, or one of `v` or
+	// `q`, like `v.sid`. It must be the one that the backend goes by.
+	Key string `yaml:"key"`
 }

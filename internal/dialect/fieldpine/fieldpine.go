@@ -96,6 +96,9 @@ type Endpoint struct {
 	// Type is what the action is done to, a Cedar entity type such as "Sale";
 	// its id is the record key, k. Empty: the endpoint itself, Fd1::"…".
 	Type string
+	// Key is where else the packet has the id: a member of v or q, such as
+	// "v.sid". Empty: "k".
+	Key string
 }
 
 // Endpoints finds the endpoint of an action, such as fd1.products.get_products.

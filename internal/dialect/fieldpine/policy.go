@@ -3,6 +3,9 @@ package fieldpine
 import (
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"gatehouse.dev/internal/policy"
 )
 
@@ -59,10 +62,27 @@ permit (
 // fd1.products.get_products is fd1:products:get_products.
 func actionOf(endpoint string) string { return strings.ReplaceAll(endpoint, ".", ":") }
 
+// member is what stands at "k", "v.name" or "q.name" of the packet.
+func (p packet) member(where string) jsontext.Value {
+	in, name, inner := strings.Cut(where, ".")
+	if !inner {
+		return p.Key
+	}
+	object := p.Values
+	if in == "q" {
+		object = p.Query
+	}
+	var members map[string]jsontext.Value
+	if object.Kind() != '{' || json.Unmarshal(object, &members) != nil {
+		return nil
+	}
+	return members[name]
+}
+
 // resourceOf is what the packet's action would be done to.
 func (p packet) resourceOf(e Endpoint) policy.Resource {
 	endpoint := policy.Parent{Type: "Fd1", ID: p.Action}
-	key, _ := scalar(p.Key)
+	key, _ := scalar(p.member(e.Key))
 	if e.Type == "" || key == "" {
 		return policy.Resource{Type: endpoint.Type, ID: endpoint.ID}
 	}
