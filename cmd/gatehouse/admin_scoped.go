@@ -13,8 +13,8 @@ import (
 
 var credentialKinds = []string{"password", "api_key", "key_pair", "encryption", "scoped_token"}
 
-// issueFlags are what a credential of any kind can be given.
-type issueFlags struct {
+// credentialFlags are what a credential of any kind can be given.
+type credentialFlags struct {
 	kind, dialect, comment string
 	scope                  string
 	actions                []string
@@ -25,7 +25,7 @@ type issueFlags struct {
 }
 
 func credentialCreate(a *admin) *cobra.Command {
-	var in issueFlags
+	var in credentialFlags
 	c := &cobra.Command{
 		Use: "create OWNER", Short: "Make a credential of any kind, and show its secret once", Args: cobra.ExactArgs(1),
 		Long: `Kind encryption is for users: a secret that is never sent, under which an FD1 session
@@ -68,7 +68,7 @@ token comes as one, and --qr shows it for a telephone to read.`,
 	return c
 }
 
-func (in issueFlags) body(owner string) (map[string]any, error) {
+func (in credentialFlags) body(owner string) (map[string]any, error) {
 	if (in.qr || in.qrFile != "") && in.kind != "scoped_token" {
 		return nil, errors.New("a QR code is made of a scoped_token only")
 	}

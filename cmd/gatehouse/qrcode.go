@@ -32,7 +32,7 @@ func checkCodeFile(name string) error {
 }
 
 // showCode shows a token, as its link where there is one, for a telephone.
-func (a *admin) showCode(in issueFlags, out adminapi.Issued) error {
+func (a *admin) showCode(in credentialFlags, out adminapi.Issued) error {
 	if !in.qr && in.qrFile == "" {
 		return nil
 	}

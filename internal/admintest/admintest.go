@@ -35,6 +35,7 @@ import (
 	"gatehouse.dev/internal/store/sqlite"
 	"gatehouse.dev/internal/tenant"
 	"gatehouse.dev/internal/token"
+	"gatehouse.dev/internal/vault"
 )
 
 // Installation is one node with everything that administration touches.
@@ -67,6 +68,10 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 	masters, err := seal.ParseMasters([]byte(seal.NewMasterKey()))
 	in.must(err)
 	keeper := seal.NewKeeper(in.Store, masters, nil)
+	keys, err := vault.New(t.Context(), keeper)
+	if err != nil {
+		t.Fatal(err)
+	}
 	digester, err := keeper.Digester(t.Context())
 	in.must(err)
 
@@ -90,6 +95,7 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 		Methods:    &tenant.Switches{Store: in.Store, Scribe: scribe},
 		Principals: &principal.Service{Store: in.Store, Roles: in.Engine, Scribe: scribe},
 		Credentials: &credential.Service{
+			Vault: keys,
 			Store: in.Store, Digester: digester, Hasher: password.NewHasher(password.Options{}), Scribe: scribe,
 		},
 		Rules: in.Engine, Policies: in.Store,
