@@ -1,0 +1,80 @@
+package clienttest_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse.dev/internal/app/clienttest"
+)
+
+// TestBrowser is all that is done in a browser, in one.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	b := clienttest.StartBrowser(t, clienttest.AllCookies)
+	t.Run("Acqueon", func(t *testing.T) { testBrowserAcqueon(t, b) })
+	t.Run("FieldpineSamples", func(t *testing.T) { testBrowserSamples(t, b, false) })
+	t.Run("FieldpineSamplesHello", func(t *testing.T) { testBrowserSamples(t, b, true) })
+}
+
+// pageScript is a page with one script of testdata/pages.
+func pageScript(t *testing.T, name string) clienttest.Site {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "pages", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clienttest.Site{Files: map[string]string{
+		"/{$}": `<!doctype html><title>test</title><script src="/` + name + `"></script>`, "/" + name: string(text),
+	}}
+}
+
+// came calls a function of the page that tells what came on a socket.
+func came(p *clienttest.Page, function string, args ...any) (a arrival) {
+	p.Call(&a, function, args...)
+	return a
+}
+
+// testBrowserAcqueon is a dashboard in a page of another origin, whose only way
+// to show a credential is the URL.
+func testBrowserAcqueon(t *testing.T, b *clienttest.Browser) {
+	m := startMetrics(t)
+	p := b.Open(t, pageScript(t, "acqueon.js").Serve(t))
+
+	first := m.newName()
+	came(p, "open", m.address(first, m.password())).isOpenID(t, first)
+	if diff := cmp.Diff([]int{401, 101}, m.handshakes(t, 2)); diff != "" {
+		t.Errorf("handshakes (-want +got):\n%s", diff)
+	}
+	came(p, "send", 0, sampleInitialization(t, first)).isReportList(t, first)
+	p.Call(nil, "shut", 0)
+
+	again := m.newName()
+	came(p, "open", m.address(again, m.password())).isOpenID(t, again)
+	if diff := cmp.Diff([]int{401, 101, 401, 101}, m.handshakes(t, 4)); diff != "" {
+		t.Errorf("handshakes (-want +got):\n%s", diff)
+	}
+	came(p, "send", 1, sampleInitialization(t, first)).isEnd(t, 1008, "sender is not the name of this connection")
+
+	came(p, "open", m.address(m.newName(), "bm9ib2R5OndoYXRldmVy")).isEnd(t, 1008, "authentication failed")
+}
+
+// TestBrowserSites: Chromium sends the password of a WebSocket URL only where it
+// would send cookies, too. A page of the same site has no need of them.
+func TestBrowserSites(t *testing.T) {
+	t.Parallel()
+	m := startMetrics(t)
+	p := clienttest.StartBrowser(t, clienttest.OwnSiteCookies).Open(t, pageScript(t, "acqueon.js").Serve(t))
+	came(p, "open", m.address(m.newName(), m.password())).isEnd(t, 1006, "")
+	if diff := cmp.Diff([]int{401}, m.handshakes(t, 1)); diff != "" {
+		t.Errorf("handshakes of another site (-want +got):\n%s", diff)
+	}
+	name := m.newName()
+	came(p, "open", strings.Replace(m.address(name, m.password()), "127.0.0.1", "localhost", 1)).isOpenID(t, name)
+	if diff := cmp.Diff([]int{401, 401, 101}, m.handshakes(t, 3)); diff != "" {
+		t.Errorf("handshakes with those of the same site (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,1 @@
+ServerSocket = new WebSocket("wss://your-server.com/fd1/open_websocket");

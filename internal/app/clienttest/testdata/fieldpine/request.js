@@ -1,0 +1,4 @@
+{
+    a: "fd1.products.get_products",
+    rq: 293848
+}

@@ -1,0 +1,6 @@
+{
+    a: "fd1.session.login",
+    v: {
+        token: "my token",
+    }
+}
