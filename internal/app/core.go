@@ -15,6 +15,7 @@ import (
 	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/feedapi"
+	"gatehouse.dev/internal/foreign"
 	"gatehouse.dev/internal/grant"
 	"gatehouse.dev/internal/journal"
 	"gatehouse.dev/internal/live"
@@ -42,6 +43,7 @@ type core struct {
 	issuer   *token.Issuer
 	jwts     *token.Verifier
 	opaques  *token.OpaqueTokens
+	foreign  *foreign.Service
 	grants   *grant.Service
 	policies *policy.Engine
 	door     *authn.Service
@@ -54,7 +56,7 @@ type core struct {
 const aliveFor = 12 * time.Second
 
 // newCore puts the core together. Nothing runs yet.
-func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, parts []policy.Part, open live.Options, logger *slog.Logger) (_ *core, err error) {
+func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.Profile, issuers []foreign.Config, parts []policy.Part, open live.Options, logger *slog.Logger) (_ *core, err error) {
 	k := &core{logger: logger}
 
 	// What nodes tell each other. Nothing that must not be lost travels by it alone.
@@ -103,6 +105,11 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 	if k.opaques, err = token.NewOpaqueTokens(s.Store, s.Digester, nil); err != nil {
 		return nil, fmt.Errorf("prepare opaque tokens: %w", err)
 	}
+	if k.foreign, err = foreign.New(foreign.Options{
+		Issuers: issuers, Store: s.Store, JWTs: k.jwts, Opaques: k.opaques, Live: k.live, Scribe: s.Scribe, Logger: logger,
+	}); err != nil {
+		return nil, err
+	}
 	if k.grants, err = grant.New(grant.Options{Store: s.Store, Digester: s.Digester, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("prepare refresh families: %w", err)
 	}
@@ -119,7 +126,7 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 		places = k.places
 	}
 	k.door, err = authn.New(authn.Options{
-		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.jwts, Opaques: k.opaques, Vault: s.Vault, Countries: places,
+		Store: s.Store, Log: k.tail, Passwords: s.Hasher, Digests: s.Digester, JWTs: k.foreign, Opaques: k.foreign, Vault: s.Vault, Countries: places,
 		Policy: k.policies, Audit: k.recorder, Live: k.live, Throttle: newThrottle(c.Throttle),
 		PerCredential: rate(c.Limits.PerCredential), PerTenant: rate(c.Limits.PerTenant), Logger: logger,
 	})
@@ -159,6 +166,7 @@ func (k *core) start(ctx context.Context, c *crew, s *State) error {
 	c.start(
 		task{"the one way in", k.door.Run},
 		task{"the index of what is open", k.live.Run},
+		task{"the tokens of other issuers", k.foreign.Run},
 		task{"the feeds", func(ctx context.Context) error { k.feeds.Run(ctx); return nil }},
 		task{"the master key", func(ctx context.Context) error { s.Keeper.Run(ctx, k.logger); return nil }},
 		task{"the signing keys", func(ctx context.Context) error { k.keys.Run(ctx); return nil }},

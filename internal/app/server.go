@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.home, s.spoken = tenants[tenant.Default], newSpoken(c, tenants)
 
 	// The one way in, and what stands on it.
-	if s.core, err = newCore(c, s.state, s.spoken.profiles, policyParts(), live.Options{Leeway: o.Leeway, Grace: o.Grace, Spread: o.Spread, Log: s.logger}, s.logger); err != nil {
+	if s.core, err = newCore(c, s.state, s.spoken.profiles, foreignIssuers(c, tenants), policyParts(), live.Options{Leeway: o.Leeway, Grace: o.Grace, Spread: o.Spread, Log: s.logger}, s.logger); err != nil {
 		return nil, err
 	}
 	if s.entrance, err = newEntrance(c, tenants, s.spoken, s.core, s.state, s.logger); err != nil {

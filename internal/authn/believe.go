@@ -22,6 +22,7 @@ type believed struct {
 	secretFrom time.Time
 	secretEnds time.Time
 	metered    bool         // its logins are counted
+	until      time.Time    // not remembered longer; zero: as long as the identity lives
 	weak       bool         // throttled also when remembered
 	noted      atomic.Int64 // when its use was last noted, in Unix seconds
 }

@@ -142,6 +142,6 @@ func (s *Service) find(ctx context.Context, a *Attempt) (remember.Belief[*believ
 		Value:   b,
 		Grounds: b.identity.Grounds,
 		AsOf:    asOf,
-		Until:   b.identity.Expires,
+		Until:   earliest(b.identity.Expires, b.until),
 	}, nil
 }

@@ -33,6 +33,7 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 		return nil, about(invalid("token ended with all earlier ones"), b.identity.Credential, b.identity.Principal)
 	}
 	addToken(b.identity, &v)
+	b.until = v.Until
 	if why := b.allows(a.Remote, a.Country, s.Now()); why != "" {
 		r := about(invalid(why), b.identity.Credential, b.identity.Principal)
 		r.mine = true

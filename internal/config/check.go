@@ -147,6 +147,7 @@ func (k *checker) tenants() {
 				k.wrong(field+".dialects.ayyeka.lifetime", "write whole seconds from 1m to 24h", "%v is out of bounds", a.Lifetime)
 			}
 		}
+		k.issuers(field+".issuers", t.Issuers)
 		k.acqueon(field+".dialects.acqueon", t.Dialects.Acqueon)
 		k.fieldpine(field+".dialects.fieldpine", t.Dialects.Fieldpine)
 	}

@@ -14,7 +14,7 @@ import (
 
 //go:generate go run ./docgen ../../docs/configuration.md
 
-//go:embed types.go types_dialects.go
+//go:embed types.go types_dialects.go types_issuers.go
 var typesSource embed.FS
 
 // Docs writes the reference of all settings in Markdown. What it says comes from

@@ -150,6 +150,9 @@ type Tenant struct {
 	// is reached. It never comes from a request. Unset: `https://` and the first host.
 	Issuer URL `yaml:"issuer"`
 
+	// Others whose access tokens are believed for this tenant.
+	Issuers []*Issuer `yaml:"issuers"`
+
 	// Web origins, like `https://board.example.com`, whose pages may open sockets of
 	// this tenant's dialects. Unset: any.
 	Origins []Origin `yaml:"origins"`

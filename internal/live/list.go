@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse.dev/internal/identity"
+	"gatehouse.dev/internal/revocation"
 )
 
 // Filter narrows a listing; zero fields match all.
@@ -62,6 +63,14 @@ func (x *Index) List(f Filter) []Info {
 		infos[i] = match[i].info()
 	}
 	return infos
+}
+
+// Rests reports whether anything that is open rests on g.
+func (x *Index) Rests(g revocation.Ground) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.grounds[g]
+	return !s.empty()
 }
 
 // Counts is how many conns are open, by kind and dialect, for metrics.

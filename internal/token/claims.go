@@ -13,6 +13,16 @@ import (
 // compared exactly.
 type Claims struct{ members []member }
 
+// ParseClaims reads claims that do not stand in a token, such as what an
+// introspection endpoint answers, as strictly as those that do.
+func ParseClaims(text []byte) (Claims, error) {
+	ms, err := readObject(text)
+	if err != nil {
+		return Claims{}, fmt.Errorf("%w: not a strict JSON object", ErrMalformed)
+	}
+	return Claims{ms}, nil
+}
+
 // Has reports whether the claim is there, be it null.
 func (c Claims) Has(name string) bool { return c.raw(name) != nil }
 

@@ -81,7 +81,10 @@ type Verified struct {
 	// for an opaque token.
 	Hash       string
 	SigningKey string // id; empty for opaque tokens
-	ProofKey   string // thumbprint of the key that the bearer must prove; empty: none
+	// Until is how long it may be remembered where that is shorter than it lives,
+	// because others can take it away; zero: as long as it lives.
+	Until    time.Time
+	ProofKey string // thumbprint of the key that the bearer must prove; empty: none
 }
 
 // Grounds are what a verified token adds to the grounds of its owner.
