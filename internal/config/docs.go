@@ -45,7 +45,8 @@ Every setting may be left out. Names that do not exist are refused. Paths are re
 spans are written like ` + "`30s`, `15m` or `7d`" + `, sizes like ` + "`64KiB` or `10MiB`" + `.
 
 A setting with an environment variable beside it can be overridden by that variable, which wins over the
-file; lists are separated by commas.
+file; lists are separated by commas. One in a named section has one, too, when the section is in the file:
+` + "`GATEHOUSE_TENANTS_ACME_DIALECTS_ACQUEON_PLAIN_TEXT`" + `.
 
 <!-- Generated from internal/config/types*.go by go generate; edit the comments there. -->
 `

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,8 @@ import (
 const EnvPrefix = "GATEHOUSE_"
 
 // Variable is one setting that the environment can override: every single value
-// or list of values that does not stand in a named section or list.
+// or list of values that does not stand in a list of sections. Those of a named
+// section are there when the section is.
 type Variable struct {
 	Name  string // GATEHOUSE_GATE_LISTEN
 	Field string // gate.listen
@@ -29,11 +31,35 @@ func appendVariables(vs []Variable, section string, v reflect.Value) []Variable 
 		case value.Kind() == reflect.Struct:
 			vs = appendVariables(vs, field, value)
 			continue
-		case value.Kind() == reflect.Map, value.Kind() == reflect.Slice:
+		case value.Kind() == reflect.Pointer && value.Type().Elem().Kind() == reflect.Struct:
+			if !value.IsNil() {
+				vs = appendVariables(vs, field, value.Elem())
+			}
+			continue
+		case value.Kind() == reflect.Map:
+			vs = appendNamed(vs, field, value)
+			continue
+		case value.Kind() == reflect.Slice:
 			continue
 		}
-		name := EnvPrefix + strings.ToUpper(strings.ReplaceAll(field, ".", "_"))
+		name := EnvPrefix + strings.ToUpper(asVariable.Replace(field))
 		vs = append(vs, Variable{Name: name, Field: field, value: value})
+	}
+	return vs
+}
+
+// asVariable makes the name of a variable of that of a setting.
+var asVariable = strings.NewReplacer(".", "_", "-", "_")
+
+// appendNamed goes into the sections that are there; a variable can change one,
+// but not make it.
+func appendNamed(vs []Variable, field string, sections reflect.Value) []Variable {
+	names := sections.MapKeys()
+	slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, name := range names {
+		if s := sections.MapIndex(name); s.Kind() == reflect.Pointer && !s.IsNil() {
+			vs = appendVariables(vs, join(field, name.String()), s.Elem())
+		}
 	}
 	return vs
 }
@@ -42,11 +68,18 @@ func appendVariables(vs []Variable, section string, v reflect.Value) []Variable 
 // set. It returns which fields came from where.
 func overlay(c *Config, getenv func(string) string) (from map[string]string, problems []Problem) {
 	from = map[string]string{}
+	used := map[string]string{}
 	for _, v := range variables(c) {
 		text := getenv(v.Name)
 		if text == "" {
 			continue
 		}
+		if first, twice := used[v.Name]; twice {
+			problems = append(problems, Problem{Where: "environment " + v.Name, Field: v.Field, What: "could be meant as well as " + first,
+				Mend: "set both in the file, or let their names differ in more than dots and hyphens"})
+			continue
+		}
+		used[v.Name] = v.Field
 		from[v.Field] = "environment " + v.Name
 		if err := v.set(text); err != nil {
 			what, mend := explain(err)
