@@ -178,6 +178,25 @@ func TestAcqueonScope(t *testing.T) {
 	if _, status := dialRaw(t, h, "/AEConsole", "PerformanceMetrics_somebody", token, nil); status != http.StatusUnauthorized {
 		t.Errorf("in the name of another: %d, want 401", status)
 	}
+
+	expires := time.Now().Add(5 * time.Second * slack)
+	scoped := issueToken(t, h, client, "performance-metrics", 5*time.Second*slack)
+	b := watchBoard(t.Context(), h, acqueon.Token(func(context.Context) (string, error) { return scoped, nil }))
+	b.report(t, "AgentStatusDetailReport")
+	if code, err := b.end(t); code != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "credential no longer valid") {
+		t.Errorf("ended with %v, want 1008 credential no longer valid", err)
+	}
+	if late := time.Since(expires); late < -time.Second || late > 2*time.Second*slack {
+		t.Errorf("ended %v after the token did", late)
+	}
+}
+
+// issueToken makes an opaque access token.
+func issueToken(t *testing.T, h *apptest.House, owner, scope string, lifetime time.Duration) string {
+	t.Helper()
+	var made struct{ Token string }
+	h.Admin.Post(t, "/v1/tokens", map[string]any{"principal": owner, "scopes": []string{scope}, "lifetime": lifetime.String()}, &made)
+	return made.Token
 }
 
 // TestAcqueonRefused: what the configuration says about origins and paths, and
@@ -186,9 +205,10 @@ func TestAcqueonRefused(t *testing.T) {
 	t.Parallel()
 	h := apptest.Start(t, apptest.Options{
 		Tenant:   "origins: ['https://Board.example:443']\n",
-		Dialects: "acqueon: {plain_text: true, paths: [/AEDataTransmitter]}\n",
+		Dialects: "acqueon: {plain_text: true, paths: [/AEDataTransmitter], scope: boards}\n",
 	})
-	pair := h.Admin.Credential(t, h.Admin.Client(t, "wall", "acqueon/viewer"), "key_pair", "")
+	client := h.Admin.Client(t, "wall", "acqueon/viewer")
+	pair := h.Admin.Credential(t, client, "key_pair", "")
 	password := base64.StdEncoding.EncodeToString([]byte(pair.Key + ":" + pair.Secret))
 	const name = "PerformanceMetrics_wall_1767225600"
 	if _, status := dialRaw(t, h, "/AEDataTransmitter", name, password, http.Header{"Origin": {"https://elsewhere.example"}}); status != http.StatusForbidden {
@@ -204,6 +224,13 @@ func TestAcqueonRefused(t *testing.T) {
 	twin, _ := dialRaw(t, h, "/AEDataTransmitter/", name, password, nil)
 	if said, err := first(t, twin); !strings.Contains(fmt.Sprint(err), "duplicate connection name") {
 		t.Errorf("a second one of that name: %q, %v", said, err)
+	}
+	for scope, want := range map[string]string{"boards": "OpenID", "performance-metrics": "not permitted"} {
+		password := base64.StdEncoding.EncodeToString([]byte(issueToken(t, h, client, scope, time.Hour)))
+		c, _ := dialRaw(t, h, "/AEDataTransmitter", "PerformanceMetrics_"+scope, password, nil)
+		if said, err := first(t, c); !strings.Contains(said+fmt.Sprint(err), want) {
+			t.Errorf("a token with scope %s: %q, %v; want %s", scope, said, err, want)
+		}
 	}
 	_, res, err := websocket.Dial(t.Context(), socketURL(h)+"/AEDataTransmitter?name="+name, nil)
 	if err == nil || res.StatusCode != http.StatusUnauthorized || res.Header.Get("WWW-Authenticate") != `Basic realm="PerformanceMetrics"` {
