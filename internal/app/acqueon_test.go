@@ -254,6 +254,12 @@ func TestMethodOff(t *testing.T) {
 		h.Admin.Post(t, "/v1/methods/off", map[string]any{"dialect": dialect, "method": method}, &r)
 		return r
 	}
+	for _, mistyped := range [][2]string{{"fieldpine", "apikey"}, {"fieldpin", "api_key"}} {
+		status, err := h.Admin.Call(t.Context(), http.MethodPost, "/v1/methods/off", map[string]any{"dialect": mistyped[0], "method": mistyped[1]}, nil)
+		if status != http.StatusUnprocessableEntity || !strings.Contains(fmt.Sprint(err), "fieldpine") {
+			t.Errorf("%v: %d, %v; want 422 and what there is", mistyped, status, err)
+		}
+	}
 	watch := startWatch(t)
 	if r := off("fieldpine", "api_key"); r.Closed() != 1 {
 		t.Errorf("the receipt counts %d closed, want 1", r.Closed())

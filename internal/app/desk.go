@@ -29,10 +29,12 @@ type desk struct {
 
 // newAPI makes the admin API over what was put together.
 func newAPI(c *config.Config, s *State, k *core, link func(tenant string) string) http.Handler {
+	switches := s.Methods()
+	switches.Known = knownMethods()
 	return adminapi.New(adminapi.Config{
 		Door:        k.door,
 		Tenants:     s.Tenants(),
-		Methods:     s.Methods(),
+		Methods:     switches,
 		Principals:  s.Principals(k.policies),
 		Credentials: s.Credentials(),
 		Rules:       k.policies,
