@@ -3,13 +3,18 @@ package clienttest_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse.dev/internal/app/apptest"
 )
@@ -19,13 +24,14 @@ type metrics struct {
 	*apptest.House
 	pair apptest.Credential
 	last int64 // timestamp of a name
+	seen int   // handshakes that a test has been told of
 }
 
 func startMetrics(t *testing.T) *metrics {
 	t.Helper()
 	h := apptest.Start(t, apptest.Options{Dialects: "acqueon: {plain_text: true}\n"})
 	pair := h.Admin.Credential(t, h.Admin.Client(t, "wall", "acqueon/viewer"), "key_pair", "")
-	return &metrics{h, pair, time.Now().Unix()}
+	return &metrics{House: h, pair: pair, last: time.Now().Unix()}
 }
 
 // password is the documented one: base64(key:secret).
@@ -39,32 +45,67 @@ func (m *metrics) newName() string {
 	return fmt.Sprintf("PerformanceMetrics_wallboard_%d", m.last)
 }
 
-// address is the URL as documented, credential included.
+// address is the URL as documented, credential included. Base64 has characters
+// that end a userinfo part, so it is escaped.
 func (m *metrics) address(name, password string) string {
-	return "ws://" + name + ":" + password + "@" + strings.TrimPrefix(m.Gate, "http://") + "/AEDataTransmitter?name=" + name
+	return "ws://" + name + ":" + url.QueryEscape(password) + "@" + strings.TrimPrefix(m.Gate, "http://") + "/AEDataTransmitter?name=" + name
 }
 
-// handshakes are the statuses of all requests for sockets under a name, as the
-// server logged them.
-func (m *metrics) handshakes(t *testing.T, n int) []int {
+// handshakes checks how the next requests for sockets were answered, as the
+// server logged it.
+func (m *metrics) handshakes(t *testing.T, want ...int) {
 	t.Helper()
-	var statuses []int
+	var got []int
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		statuses = nil
-		for line := range strings.Lines(m.Log.String()) {
-			var entry struct {
-				Path   string
-				Status int
-			}
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Path == "/AEDataTransmitter" {
-				statuses = append(statuses, entry.Status)
-			}
-		}
-		if len(statuses) >= n {
+		if got = m.statuses()[m.seen:]; len(got) >= len(want) {
 			break
 		}
 	}
-	return statuses
+	m.seen += len(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("handshakes (-want +got):\n%s", diff)
+	}
+}
+
+func (m *metrics) statuses() (all []int) {
+	for line := range strings.Lines(m.Log.String()) {
+		var entry struct {
+			Path   string
+			Status int
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Path == "/AEDataTransmitter" {
+			all = append(all, entry.Status)
+		}
+	}
+	return all
+}
+
+// dance is what every kind of client does: a first socket, a reconnect under a
+// new name, a message in another's name, and a wrong secret.
+type dance struct{ first, again, refused string } // names
+
+func (m *metrics) newDance() dance { return dance{m.newName(), m.newName(), m.newName()} }
+
+// arguments are what a program needs for it, in the order of its steps.
+func (m *metrics) arguments(t *testing.T, d dance) []string {
+	return []string{
+		m.address(d.first, m.password()), sampleInitialization(t, d.first),
+		m.address(d.again, m.password()), sampleInitialization(t, d.first),
+		m.address(d.refused, base64.StdEncoding.EncodeToString([]byte(m.pair.Key+":not the secret"))),
+	}
+}
+
+// danced checks what came, step by step.
+func (d dance) danced(t *testing.T, steps []arrival) {
+	t.Helper()
+	if len(steps) != 5 {
+		t.Fatalf("%d steps: %v", len(steps), steps)
+	}
+	steps[0].isOpenID(t, d.first)
+	steps[1].isReportList(t, d.first)
+	steps[2].isOpenID(t, d.again)
+	steps[3].isEnd(t, 1008, "sender is not the name of this connection")
+	steps[4].isEnd(t, 1008, "authentication failed")
 }
 
 // arrival is what a page, or a program, says came on a socket: a message or its
@@ -120,4 +161,21 @@ func sampleInitialization(t *testing.T, name string) string {
 		t.Fatalf("the sample has its name %d times", n)
 	}
 	return strings.ReplaceAll(string(sample), sampleName, name)
+}
+
+// arrivalOf is what a read gave.
+func arrivalOf(t *testing.T, data []byte, err error) (a arrival) {
+	t.Helper()
+	var end websocket.CloseError
+	switch {
+	case errors.As(err, &end):
+		a.Code, a.Reason = int(end.Code), end.Reason
+	case err != nil:
+		t.Fatal(err)
+	default:
+		if err := json.Unmarshal(data, &a.Message); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+	}
+	return a
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// missing ends a test for which something is not there.
-func missing(t testing.TB, what, remedy string) {
+// Missing ends a test for which something is not there.
+func Missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s is missing: %s", what, remedy)
@@ -25,7 +25,7 @@ func Program(t testing.TB, remedy string, names ...string) string {
 			return path
 		}
 	}
-	missing(t, names[0], remedy)
+	Missing(t, names[0], remedy)
 	return ""
 }
 
@@ -45,7 +45,7 @@ func NodePackage(t testing.TB, folder, name string) string {
 	t.Helper()
 	at := filepath.Join(folder, "node_modules", name)
 	if _, err := os.Stat(at); err != nil {
-		missing(t, name, "run npm ci in "+folder)
+		Missing(t, name, "run npm ci in "+folder)
 	}
 	return at
 }

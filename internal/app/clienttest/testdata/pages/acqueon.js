@@ -7,14 +7,17 @@ function open(url) {
 	const board = { socket, waiting: [], arrived: [] };
 	const came = (what) => board.waiting.length > 0 ? board.waiting.shift()(what) : board.arrived.push(what);
 	socket.onmessage = (event) => came({ message: JSON.parse(event.data) });
-	socket.onclose = (event) => came({ code: event.code, reason: event.reason, clean: event.wasClean });
+	socket.onclose = (event) => came(board.end = { code: event.code, reason: event.reason });
 	return next(boards.push(board) - 1);
 }
 
-// The next message of a board, or its end.
+// The next message of a board, or its end, after which nothing else comes.
 function next(n) {
-	const board = boards[n];
-	return new Promise((resolve) => board.arrived.length > 0 ? resolve(board.arrived.shift()) : board.waiting.push(resolve));
+	const { arrived, waiting, end } = boards[n];
+	if (arrived.length > 0) {
+		return arrived.shift();
+	}
+	return end ?? new Promise((resolve) => waiting.push(resolve));
 }
 
 function send(n, text) {

@@ -2,14 +2,19 @@
 // from outside.
 const waiting = [];
 const arrived = [];
+let end;
 
 function came(what) {
 	waiting.length > 0 ? waiting.shift()(what) : arrived.push(what);
 }
 
-// The next message of the watched socket, or its end.
+// The next message of the watched socket, or its end, after which nothing else
+// comes.
 function next() {
-	return new Promise((resolve) => arrived.length > 0 ? resolve(arrived.shift()) : waiting.push(resolve));
+	if (arrived.length > 0) {
+		return arrived.shift();
+	}
+	return end ?? new Promise((resolve) => waiting.push(resolve));
 }
 
 // Runs a program as if it stood in the page.
@@ -27,7 +32,7 @@ function start(program, name) {
 
 function watch(socket) {
 	socket.addEventListener("message", (event) => came(JSON.parse(event.data)));
-	socket.addEventListener("close", (event) => came({ code: event.code, reason: event.reason }));
+	socket.addEventListener("close", (event) => came(end = { code: event.code, reason: event.reason }));
 }
 
 // Sends a documented packet, which is an object literal there.
