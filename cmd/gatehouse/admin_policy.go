@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,11 @@ func showPolicies(a *admin, p adminapi.PolicySet) error {
 	fmt.Fprintln(a.stdout)
 	t = table{head: []string{"ROLE", "INCLUDES"}, empty: "No roles."}
 	for _, r := range p.InForce.Roles {
-		t.rows = append(t.rows, []string{r.Name, orDash(strings.Join(r.Includes, ", "))})
+		includes := orDash(strings.Join(r.Includes, ", "))
+		if from := slices.Concat(r.Countries, r.Networks); len(from) > 0 {
+			includes += "; only from " + strings.Join(from, ", ")
+		}
+		t.rows = append(t.rows, []string{r.Name, includes})
 	}
 	if err := t.write(a.stdout); err != nil {
 		return err
@@ -261,16 +266,18 @@ func (a *admin) putRules(c *cobra.Command, body map[string]any) error {
 }
 
 func policyRole(a *admin) *cobra.Command {
-	var includes []string
+	var includes, countries, networks []string
 	set := &cobra.Command{
 		Use: "set NAME", Short: "Make a role of the tenant's own, or change what it includes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.changeRoles(c, args[0], func(roles []adminapi.Role) ([]adminapi.Role, error) {
-				return append(roles, adminapi.Role{Name: args[0], Includes: includes}), nil
+				return append(roles, adminapi.Role{Name: args[0], Includes: includes, Countries: countries, Networks: networks}), nil
 			})
 		},
 	}
 	set.Flags().StringSliceVar(&includes, "includes", nil, "`ROLES` that it includes")
+	set.Flags().StringSliceVar(&countries, "country", nil, "counts for requests from `COUNTRY` only, as NZ; may be given several times")
+	set.Flags().StringSliceVar(&networks, "network", nil, "counts for requests from `NETWORK` only, as 10.0.0.0/8; may be given several times")
 	remove := &cobra.Command{
 		Use: "delete NAME", Short: "Delete a role of the tenant's own", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -39,12 +39,18 @@ func (a *api) policy() {
 type Role struct {
 	Name     string   `json:"name" maxLength:"128"`
 	Includes []string `json:"includes,omitempty" maxItems:"200"`
+
+	Countries []string `json:"countries,omitempty" maxItems:"64" doc:"It counts for requests from there only, by codes such as NZ; none: from everywhere"`
+	Networks  []string `json:"networks,omitempty" maxItems:"64" doc:"Likewise, such as 10.0.0.0/8"`
 }
 
 func viewRoles(roles []policy.Role) []Role {
 	out := make([]Role, len(roles))
 	for i, r := range roles {
-		out[i] = Role{Name: r.Name, Includes: r.Includes}
+		out[i] = Role{Name: r.Name, Includes: r.Includes, Countries: r.Countries}
+		for _, n := range r.Networks {
+			out[i].Networks = append(out[i].Networks, n.String())
+		}
 	}
 	return out
 }
@@ -58,7 +64,15 @@ type RulesIn struct {
 func (in RulesIn) set(tenant string) policy.Set {
 	s := policy.Set{Tenant: tenant, Cedar: in.Cedar}
 	for _, r := range in.Roles {
-		s.Roles = append(s.Roles, policy.Role{Name: r.Name, Includes: r.Includes})
+		role := policy.Role{Name: r.Name, Includes: r.Includes, Countries: r.Countries}
+		for _, text := range r.Networks {
+			n, err := netip.ParsePrefix(text)
+			if err != nil {
+				n = netip.Prefix{} // which the rules' own check refuses
+			}
+			role.Networks = append(role.Networks, n.Masked())
+		}
+		s.Roles = append(s.Roles, role)
 	}
 	return s
 }

@@ -71,7 +71,11 @@ func (e *Engine) report(c *compiled) Report {
 		r.Warnings = append(r.Warnings, c.doubts(rule)...)
 	}
 	for name, closure := range c.roles {
-		r.Roles = append(r.Roles, Role{Name: name, Includes: without(closure, name)})
+		role := Role{Name: name, Includes: without(closure, name)}
+		if b := c.bound[name]; b != nil {
+			role.Countries, role.Networks = b.Countries, b.Networks
+		}
+		r.Roles = append(r.Roles, role)
 	}
 	slices.SortFunc(r.Roles, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
 	return r

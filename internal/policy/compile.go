@@ -21,6 +21,7 @@ type compiled struct {
 	roles   hierarchy
 	rules   []*rule // parts first, then the tenant's own, in the order of the text
 	named   bool    // some rule looks at the principal's attributes
+	bound   boundRoles
 
 	asOf    revocation.Position
 	grounds []revocation.Ground
@@ -119,9 +120,11 @@ func compile(parts []part, s Set) (*compiled, error) {
 	}
 	c.rules = append(c.rules, own...)
 	c.named = slices.ContainsFunc(c.rules, func(r *rule) bool { return r.needs.principal })
-	if c.roles, err = resolve(append(roles, s.Roles...)); err != nil {
+	roles = append(roles, s.Roles...)
+	if c.roles, err = resolve(roles); err != nil {
 		return nil, err
 	}
+	c.bound = bindRoles(roles)
 	return c, nil
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
@@ -16,6 +17,7 @@ type subject struct {
 	rules    *compiled
 	held     []heldRole
 	placed   bool // some role is held for a place only
+	bound    bool // some role, or one that it includes, counts from somewhere only
 	broken   string
 
 	owner types.Entity // with the roles held everywhere
@@ -33,8 +35,9 @@ func (c *compiled) subject(id *identity.Identity) *subject {
 		}
 		s.held = append(s.held, heldRole{name, at})
 		s.placed = s.placed || at != (Place{})
+		s.bound = s.bound || c.bound.any(c.roles[name])
 	}
-	s.owner = c.ownerEntity(id, c.roles.effective(s.held, nowhere))
+	s.owner = c.ownerEntity(id, s.rolesFor(&Request{}, nowhere))
 	if id.Scopes != nil {
 		s.token = tokenEntity(id)
 	}
@@ -66,7 +69,7 @@ func (s *subject) decide(r *Request) Decision {
 }
 
 func (s *subject) work(a *action, r *Request) Decision {
-	d := ask(s.ownerAt(&r.Resource), a.entity, &a.owner, r)
+	d := ask(s.ownerAt(r), a.entity, &a.owner, r)
 	if s.identity.Scopes == nil || !d.Allowed {
 		return d
 	}
@@ -98,18 +101,32 @@ func ask(principal, act types.Entity, list *ruleList, r *Request) Decision {
 	return d
 }
 
-// ownerAt is the owner with the roles it holds for where the resource is.
-func (s *subject) ownerAt(r *Resource) types.Entity {
-	if !s.placed {
+// ownerAt is the owner with the roles it holds for where the resource is and
+// where the request comes from.
+func (s *subject) ownerAt(r *Request) types.Entity {
+	if !s.placed && !s.bound {
 		return s.owner
 	}
 	return s.rules.ownerEntity(s.identity, s.rolesAt(r))
 }
 
-func (s *subject) rolesAt(r *Resource) []string {
-	return s.rules.roles.effective(s.held, func(at Place) bool {
-		return at == Place{Type: r.Type, ID: r.ID} || slices.Contains(r.Parents, at)
+func (s *subject) rolesAt(r *Request) []string {
+	return s.rolesFor(r, func(at Place) bool {
+		return at == Place{Type: r.Resource.Type, ID: r.Resource.ID} || slices.Contains(r.Resource.Parents, at)
 	})
+}
+
+func (s *subject) rolesFor(r *Request, here func(Place) bool) []string {
+	if !s.bound {
+		return s.rules.roles.effective(s.held, here)
+	}
+	in := make(map[string]bool)
+	for _, h := range s.held {
+		if h.at == (Place{}) || here(h.at) {
+			s.rules.bound.from(h.name, r, in)
+		}
+	}
+	return slices.Sorted(maps.Keys(in))
 }
 
 // malformed says what no dialect should ask; it denies as any error does.

@@ -41,6 +41,10 @@
 // when the resource is Organization::"12" or belongs to it, and not at all
 // elsewhere. So one constant policy serves account-wide and narrower roles.
 //
+// A role can be bound to countries and networks ([Role]): it counts, with what
+// it includes, for requests from there. A role that does not count takes nothing
+// away: one that allows is enough.
+//
 // # Where rules come from
 //
 // Parts ([Part]) come with the program: our own administration, and what each

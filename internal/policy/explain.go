@@ -44,7 +44,7 @@ func (e *Engine) Explain(ctx context.Context, r Request) (Explanation, error) {
 	}
 	s := c.subject(r.Identity)
 	x := Explanation{Version: c.version, Action: r.Action, Scopes: r.Identity.Scopes}
-	x.Principal, x.Roles = s.owner.UID.String(), s.rolesAt(&r.Resource)
+	x.Principal, x.Roles = s.owner.UID.String(), s.rolesAt(&r)
 	x.Resource = types.NewEntityUID(types.EntityType(r.Resource.Type), types.String(r.Resource.ID)).String()
 	x.Decision = s.decide(&r)
 	if malformed(&r) != "" {
@@ -54,7 +54,7 @@ func (e *Engine) Explain(ctx context.Context, r Request) (Explanation, error) {
 	for _, g := range actionGroups(r.Action) {
 		x.Groups = append(x.Groups, string(g.ID))
 	}
-	x.Rules = trace(s.ownerAt(&r.Resource), a, &a.owner, &r)
+	x.Rules = trace(s.ownerAt(&r), a, &a.owner, &r)
 	if r.Identity.Scopes != nil {
 		x.Rules = slices.Concat(x.Rules, trace(s.token, a, &a.scope, &r))
 	}

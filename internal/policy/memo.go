@@ -62,7 +62,7 @@ func (s *subject) key(a *action, r *Request) (question, bool) {
 		n.resource = n.resource || s.identity.Only != nil
 	}
 	q := question{action: a, typ: r.Resource.Type}
-	if n.context {
+	if n.context || s.bound {
 		return q, false
 	}
 	if n.resource || s.placed {

@@ -46,6 +46,11 @@ type Decision struct {
 type Role struct {
 	Name     string
 	Includes []string
+
+	// Countries and Networks are where the role counts, and what it includes with
+	// it; empty means everywhere. Where both are given, both must be met.
+	Countries []string       `json:",omitempty"`
+	Networks  []netip.Prefix `json:",omitempty"`
 }
 
 // Set is the rules of one tenant.

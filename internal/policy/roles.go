@@ -85,7 +85,7 @@ func checkRole(r Role) error {
 	if len(r.Includes) > maxIncludes {
 		return fmt.Errorf("role %q includes %d roles; at most %d", r.Name, len(r.Includes), maxIncludes)
 	}
-	return nil
+	return checkBounds(r)
 }
 
 // add computes the closure of one role, path being the roles that led to it.

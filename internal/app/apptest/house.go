@@ -39,6 +39,8 @@ type Options struct {
 	Node                string        // its name; empty: the test's
 	// Cert and Key, where set, make the gate speak TLS.
 	Cert, Key string
+	// Proxies says that this machine is a trusted proxy of the gate.
+	Proxies bool
 	// DeskHosts are the names the desk answers to; none: any.
 	DeskHosts []string
 }
@@ -106,6 +108,9 @@ func Start(t testing.TB, o Options) *House {
 	files := ""
 	if o.Cert != "" {
 		files = fmt.Sprintf(", tls: {cert: %q, key: %q}", o.Cert, o.Key)
+	}
+	if o.Proxies {
+		files += ", trusted_proxies: [127.0.0.1]"
 	}
 	text := fmt.Sprintf(base, o.Database, o.Node, files, strings.Join(o.DeskHosts, ", "), h.Dir, o.Drain, h.Backend,
 		indent(2, o.Upstreams), indent(4, o.Tenant), indent(6, o.Dialects), o.Routes, o.Extra)
