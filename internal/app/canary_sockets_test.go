@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"gatehouse.dev/client/fieldpine"
 	"gatehouse.dev/internal/app"
 )
 
@@ -77,6 +78,12 @@ func (c *cage) openMetrics(w app.Way, asked, name, password string, good bool) {
 // throughLogin shows a wrong credential of each kind as the first packet, and a
 // right one after it: the first answer must be that to the second.
 func (c *cage) throughLogin(w app.Way) {
+	c.encrypted(w)
+	rights := map[string]string{
+		"apikey": c.key.Secret,
+		"token":  saleToken(c.t, c.h, c.h.Admin.Client(c.t, "canary"+strings.ReplaceAll(w.Path, "/", "-"), "fieldpine/shop"), "7741", nil).Secret,
+	}
+	c.keep(rights["token"])
 	for _, wrong := range []string{
 		`"apikey":"` + c.mark("wrong key") + `"`,
 		`"apikey":"ghk_` + c.mark("key-shaped") + `"`,
@@ -85,30 +92,59 @@ func (c *cage) throughLogin(w app.Way) {
 		`"apikey":"` + c.mark("one") + `","token":"` + c.mark("and another") + `"`,
 		`"apikey":"` + c.mark("never ends"),
 	} {
-		c.sockets.Go(func() {
-			sock, err := c.dial(w.Path, nil)
-			if err != nil {
-				c.t.Errorf("%s at %s: %v", w.In, w.Path, err)
-				return
-			}
-			defer sock.CloseNow()
-			for _, login := range []string{
-				`{"a":"fd1.session.login","rq":"wrong","v":{` + wrong + `}}`,
-				`{"a":"fd1.session.login","rq":"right","v":{"apikey":"` + c.key.Secret + `"}}`,
-			} {
-				if err := sock.Write(c.t.Context(), websocket.MessageText, []byte(login)); err != nil {
-					c.t.Errorf("send a login: %v", err)
-				}
-			}
-			said, err := c.hear(sock)
-			if !strings.Contains(said, `"rp":"right"`) {
-				c.t.Errorf("after a login with %s: %q, %v", wrong, said, err)
-				return
-			}
-			c.accepted()
-			c.look("the answer to a login", said)
-		})
+		for member, right := range rights {
+			c.sockets.Go(func() { c.logIn(w, wrong, member, right) })
+		}
 	}
+}
+
+// logIn sends a wrong login and then a right one.
+func (c *cage) logIn(w app.Way, wrong, member, right string) {
+	sock, err := c.dial(w.Path, nil)
+	if err != nil {
+		c.t.Errorf("%s at %s: %v", w.In, w.Path, err)
+		return
+	}
+	defer sock.CloseNow()
+	for _, login := range []string{
+		`{"a":"fd1.session.login","rq":"wrong","v":{` + wrong + `}}`,
+		`{"a":"fd1.session.login","rq":"right","v":{"` + member + `":"` + right + `"}}`,
+	} {
+		if err := sock.Write(c.t.Context(), websocket.MessageText, []byte(login)); err != nil {
+			c.t.Errorf("send a login: %v", err)
+		}
+	}
+	said, err := c.hear(sock)
+	if !strings.Contains(said, `"rp":"right"`) {
+		c.t.Errorf("after a login with %s: %q, %v", wrong, said, err)
+		return
+	}
+	c.accepted()
+	c.look("the answer to a login", said)
+}
+
+// encrypted shows a name and proves a secret without showing it; and a secret
+// where the name belongs, which is answered like any name.
+func (c *cage) encrypted(w app.Way) {
+	user := "canary" + strings.ReplaceAll(w.Path, "/", "-")
+	secret := encryptionSecret(c.t, c.h, user, "fieldpine/shop")
+	c.keep(secret.Secret)
+	session := func(name, secret string, good bool) {
+		sock, err := fieldpine.Dial(c.t.Context(), socketURL(c.h)+w.Path, fieldpine.EncryptedUser(name, secret), nil)
+		if err == nil {
+			err = sock.Call(c.t.Context(), fieldpine.Request{Action: "fd1.products.get_products"}, nil)
+			sock.Close()
+		}
+		if (err == nil) != good {
+			c.t.Errorf("an encrypted session: good %v, got %v", good, err)
+		} else if good {
+			c.accepted()
+		}
+	}
+	c.sockets.Go(func() { session(user, secret.Secret, true) })
+	asName, wrong := c.mark("as-encryption-user"), c.mark("never-sent")
+	c.sockets.Go(func() { session(asName, wrong, false) })
+	c.sockets.Go(func() { session(user, wrong, false) })
 }
 
 // throughFD1 shows keys in either header of the HTTP form.

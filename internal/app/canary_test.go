@@ -50,8 +50,8 @@ func TestCanary(t *testing.T) {
 			cage.send(w, put, c)
 		}
 	}
+	cage.sockets.Wait() // before what they show is taken away
 	cage.throughAdminAPI()
-	cage.sockets.Wait()
 
 	cage.look("the log", h.Log.String())
 	_, metrics := get(t, h.OpsClient(), "http://ops/metrics")

@@ -18,7 +18,7 @@ var methods = map[string][]identity.Method{
 	adminapi.Dialect: {identity.APIKey},
 	ayyeka.Name:      {identity.KeyPair, identity.JWT},
 	acqueon.Name:     {identity.KeyPair, identity.JWT, identity.Opaque},
-	fieldpine.Name:   {identity.APIKey, identity.Opaque, identity.ScopedToken, identity.Encryption},
+	fieldpine.Name:   {identity.APIKey, identity.ScopedToken, identity.Encryption},
 }
 
 func knownMethods() map[string][]string {
