@@ -105,8 +105,14 @@ func (d *demo) show(ctx context.Context, h *house, dir string, o Options, began 
 		return fmt.Errorf("seed the demonstration: %w", err)
 	}
 
+	if file.Acqueon, err = d.seedAcqueon(ctx, earlier.Acqueon); err != nil {
+		return fmt.Errorf("seed the demonstration: %w", err)
+	}
+	if err := d.simulate(ctx, h.logger); err != nil {
+		return fmt.Errorf("begin the simulation: %w", err)
+	}
 	taking, receipt := d.taking()
-	passed, failed := d.screen.prove(ctx, []chapter{d.ayyeka(file.Ayyeka), d.routes(file.Gateway), taking})
+	passed, failed := d.screen.prove(ctx, []chapter{d.ayyeka(file.Ayyeka), d.routes(file.Gateway), d.acqueon(file.Acqueon), taking})
 	if err := ctx.Err(); err != nil {
 		return nil // interrupted: not a failure
 	}

@@ -19,6 +19,7 @@ type File struct {
 	Admin   Admin   `json:"admin"`
 	Ayyeka  Ayyeka  `json:"ayyeka"`
 	Gateway Gateway `json:"gateway"`
+	Acqueon Acqueon `json:"acqueon"`
 }
 
 // Admin is the admin API.
@@ -33,6 +34,16 @@ type Ayyeka struct {
 	Key          string `json:"key"`
 	Secret       string `json:"secret"`
 	JWKSURL      string `json:"jwks_url"`
+	CredentialID string `json:"credential_id"`
+}
+
+// Acqueon is a dashboard of that dialect.
+type Acqueon struct {
+	User         string `json:"user"`
+	APIKey       string `json:"api_key"`
+	SecretKey    string `json:"secret_key"`
+	AccessToken  string `json:"access_token"`
+	SocketURL    string `json:"socket_url"`
 	CredentialID string `json:"credential_id"`
 }
 

@@ -30,6 +30,7 @@ type house struct {
 	backendAt     net.Listener
 	backendURL    string
 	administrator app.Administrator
+	logger        *slog.Logger
 }
 
 // configText is the configuration of the demonstration, as an operator would
@@ -54,6 +55,7 @@ tenants:
   default:
     dialects:
       ayyeka: {upstream: sample}
+      acqueon: {plain_text: true}
 
 routes:
   - name: files
@@ -82,7 +84,7 @@ func openHouse(ctx context.Context, o Options, dir string, logger *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("listen for the sample backend: %w", err)
 	}
-	h := &house{backendAt: backendAt, backendURL: "http://" + backendAt.Addr().String()}
+	h := &house{backendAt: backendAt, backendURL: "http://" + backendAt.Addr().String(), logger: logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, backendAt.Close())

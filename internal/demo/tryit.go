@@ -22,7 +22,7 @@ func (s *screen) receipt(r *receipt) {
 
 // tryIt is what to paste into a shell.
 func (d *demo) tryIt(f File, dir string) {
-	s := d.screen
+	s, board := d.screen, "PerformanceMetrics_"+f.Acqueon.User
 	s.section("Do it yourself")
 	s.paste("a token, and the sites",
 		"GATE="+local(f.BaseURL),
@@ -34,6 +34,11 @@ func (d *demo) tryIt(f File, dir string) {
 	s.paste("and in another shell: revoke its key, and see it end",
 		fmt.Sprintf("ADMIN=%s", local(f.Admin.URL)),
 		fmt.Sprintf("curl -X POST -H 'Authorization: Bearer %s' $ADMIN/v1/credentials/%s/revoke", f.Admin.Token, f.Gateway.CredentialID))
+	s.paste("the call centre, in the console of a browser's empty page",
+		fmt.Sprintf("s = new WebSocket('%s%s?name=%s')", strings.Replace(webSocket(local(f.BaseURL)), "ws://", "ws://"+board+":"+f.Acqueon.AccessToken+"@", 1), consolePath, board),
+		`s.onmessage = e => { let m = JSON.parse(e.data), me = m.Receiver; console.log(m.MessageType, m.Data)`,
+		`  if (m.MessageType == 'OpenID') s.send(JSON.stringify({Sender: me, Receiver: 'ATIRealTimeService',`,
+		`    MessageType: 'AEPerformanceMetricInitialization', Data: JSON.stringify({TimeZoneOffset: 0, Sender: me})})) }`)
 	s.printf("\n  Everything a script needs is in %s\n", s.in(cyan, filepath.Join(dir, FileName)))
 	s.printf("  Up until you press Ctrl-C.\n")
 }
