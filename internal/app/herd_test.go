@@ -98,29 +98,9 @@ func (h *herd) open(t *testing.T, gate string, k kind, n int) {
 }
 
 func (h *herd) one(gate string, k kind, i int) error {
-	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
-	defer stop()
-	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(k.header(i))}
-	conn, early, _, err := d.Dial(ctx, "ws"+strings.TrimPrefix(gate, "http")+k.path(i))
+	conn, in, err := h.dial(gate, k, i)
 	if err != nil {
 		return err
-	}
-	var in io.Reader = conn
-	if early != nil {
-		in = io.MultiReader(early, conn)
-	}
-	if k.hello != "" {
-		if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(k.hello)))); err != nil {
-			return errors.Join(err, conn.Close())
-		}
-	}
-	if k.greets {
-		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-		f, err := ws.ReadFrame(in)
-		conn.SetReadDeadline(time.Time{})
-		if err != nil || f.Header.OpCode != ws.OpText {
-			return errors.Join(fmt.Errorf("instead of a greeting: %v %s, %w", f.Header.OpCode, f.Payload, err), conn.Close())
-		}
 	}
 	h.mu.Lock()
 	h.conns = append(h.conns, conn)
@@ -134,6 +114,35 @@ func (h *herd) one(gate string, k kind, i int) error {
 		h.times = append(h.times, time.Now())
 	})
 	return nil
+}
+
+// dial opens one, up to the greeting. Reading goes on with in.
+func (*herd) dial(gate string, k kind, i int) (conn net.Conn, in io.Reader, err error) {
+	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(k.header(i))}
+	conn, early, _, err := d.Dial(ctx, "ws"+strings.TrimPrefix(gate, "http")+k.path(i))
+	if err != nil {
+		return nil, nil, err
+	}
+	in = conn
+	if early != nil {
+		in = io.MultiReader(early, conn)
+	}
+	if k.hello != "" {
+		if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(k.hello)))); err != nil {
+			return nil, nil, errors.Join(err, conn.Close())
+		}
+	}
+	if k.greets {
+		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		f, err := ws.ReadFrame(in)
+		conn.SetReadDeadline(time.Time{})
+		if err != nil || f.Header.OpCode != ws.OpText {
+			return nil, nil, errors.Join(fmt.Errorf("instead of a greeting: %v %s, %w", f.Header.OpCode, f.Payload, err), conn.Close())
+		}
+	}
+	return conn, in, nil
 }
 
 // listenToEnd answers pings and the close frame, and returns the close code or
