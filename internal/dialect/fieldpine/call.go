@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -136,7 +138,7 @@ func (s *service) ask(ctx context.Context, p packet, e Endpoint, facts *inbound.
 	r.RequestURI, r.Host, r.RemoteAddr = r.URL.Path, facts.Host, facts.Peer.String()+":0"
 	got := &capture{header: make(http.Header), most: s.Config.Limits.Answer}
 	var failure *reply
-	e.Upstream.Forward(got, r, dialect.Forward{
+	whole := s.forward(e.Upstream, got, r, dialect.Forward{
 		Identity: id,
 		Recheck:  recheck,
 		Fail: func(status int, detail string) {
@@ -151,8 +153,25 @@ func (s *service) ask(ctx context.Context, p packet, e Endpoint, facts *inbound.
 		return p.failed(http.StatusGatewayTimeout, "the backend took too long")
 	case got.tooLarge:
 		return p.failed(http.StatusBadGateway, "the backend's answer is too large")
+	case !whole:
+		return p.failed(http.StatusBadGateway, "the backend's answer broke off")
 	}
 	return p.fromUpstream(got)
+}
+
+// forward reports whether the answer is whole. One that breaks off ends in a
+// panic that is meant for the HTTP server ([http.ErrAbortHandler]); nobody above
+// this goroutine would catch it, or another one.
+func (s *service) forward(to dialect.Upstream, got *capture, r *http.Request, f dialect.Forward) (whole bool) {
+	defer func() {
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
+			s.Logger.Error("panic while asking a backend", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		}
+		whole = p == nil
+	}()
+	to.Forward(got, r, f)
+	return true
 }
 
 // pathOf is where the action stands over HTTP: fd1.products.get_products is
@@ -213,6 +232,10 @@ type capture struct {
 }
 
 func (c *capture) Header() http.Header { return c.header }
+
+// Flush has nothing to do. Without it an answer of unknown length would count as
+// broken off: such answers are flushed as they come.
+func (c *capture) Flush() {}
 
 func (c *capture) WriteHeader(status int) {
 	if c.status == 0 && status >= 200 {
