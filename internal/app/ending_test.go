@@ -146,17 +146,27 @@ func inTime(t *testing.T, f *flock, w watch) {
 // it has run for a second.
 func awaitHeld(t *testing.T, h *apptest.House, want int) {
 	t.Helper()
-	var got float64
+	got := -1
 	for range 1000 {
-		_, metrics := get(t, h.OpsClient(), "http://ops/metrics")
-		_, after, _ := strings.Cut(metrics, "\ngatehouse_conns_open ")
-		line, _, _ := strings.Cut(after, "\n")
-		if json.Unmarshal([]byte(line), &got) == nil && int(got) == want {
+		if got = heldAt(t, h); got == want {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("%v are held, want %d", got, want)
+}
+
+// heldAt is how many sockets and long requests a node has; -1: it does not say.
+func heldAt(t *testing.T, h *apptest.House) int {
+	t.Helper()
+	_, metrics := get(t, h.OpsClient(), "http://ops/metrics")
+	_, after, _ := strings.Cut(metrics, "\ngatehouse_conns_open ")
+	line, _, _ := strings.Cut(after, "\n")
+	var n float64
+	if json.Unmarshal([]byte(line), &n) != nil {
+		return -1
+	}
+	return int(n)
 }
 
 func wantStatus(t *testing.T, h *apptest.House, who presents, want int) {
