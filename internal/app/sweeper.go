@@ -19,6 +19,7 @@ type sweeper struct {
 type sweepable interface {
 	Sweep(ctx context.Context, r store.Retention) (int64, error)
 	SweepTokens(ctx context.Context, before time.Time) (int64, error)
+	SweepTickets(ctx context.Context, before time.Time) (int64, error)
 	SweepGrants(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -51,6 +52,7 @@ func (s *sweeper) sweep(ctx context.Context) {
 	}{
 		{"log and receipts", func() (int64, error) { return s.store.Sweep(ctx, store.DefaultRetention) }},
 		{"tokens", func() (int64, error) { return s.store.SweepTokens(ctx, time.Now().Add(-24*time.Hour)) }},
+		{"tickets", func() (int64, error) { return s.store.SweepTickets(ctx, time.Now().Add(-time.Hour)) }},
 		{"grants", func() (int64, error) { return s.store.SweepGrants(ctx, time.Now().Add(-24*time.Hour)) }},
 	} {
 		n, err := part.sweep()

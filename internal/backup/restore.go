@@ -265,6 +265,7 @@ func (w *restoration) endTokens(ctx context.Context, tx *sql.Tx) error {
 	for _, s := range []step{
 		{"principals whose tokens end", `UPDATE principal SET not_before = $1 WHERE not_before < $1 RETURNING id`},
 		{"opaque tokens", `UPDATE opaque_token SET revoked = $1 WHERE revoked = 0 AND expires > $1 RETURNING id`},
+		{"tickets", `UPDATE ticket SET used = $1 WHERE used = 0 AND expires > $1 RETURNING opens`},
 		{"grants", `UPDATE grant_family SET ended = $1, end_reason = 'restored from a backup' WHERE ended = 0 RETURNING id`},
 	} {
 		ids, err := texts(ctx, tx, s.sql, now)

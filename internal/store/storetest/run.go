@@ -63,6 +63,8 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		"RevokedTokensRace":    revokedTokensRace,
 		"OpaqueTokens":         opaqueTokens,
 		"TokensSwept":          tokensSwept,
+		"Tickets":              tickets,
+		"TicketsRace":          ticketsRace,
 		"Grants":               grants,
 		"Rotation":             rotation,
 		"RotationRefused":      rotationRefused,
