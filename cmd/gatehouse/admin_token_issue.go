@@ -12,6 +12,7 @@ import (
 // issueFlags are what a new token can be given.
 type issueFlags struct {
 	credential, lifetime string
+	proofKey             string
 	scopes, audience     []string
 	unscoped             bool
 }
@@ -47,6 +48,7 @@ func tokenIssue(a *admin) *cobra.Command {
 	f.BoolVar(&in.unscoped, "unscoped", false, "good for all that its owner may do, in place of --scope")
 	f.StringSliceVar(&in.audience, "audience", nil, "`DIALECT` that it may be shown to, such as acqueon; may be repeated (default all)")
 	f.StringVar(&in.credential, "credential", "", "`CREDENTIAL` of the owner that it rests on")
+	f.StringVar(&in.proofKey, "dpop-jkt", "", "`THUMBPRINT` of a key that its bearer must prove to hold (RFC 9449)")
 	f.StringVar(&in.lifetime, "lifetime", "1h", "how long it lives, such as 8h or 30d")
 	return c
 }
@@ -67,6 +69,9 @@ func (in issueFlags) body(owner string) (map[string]any, error) {
 	}
 	if len(in.audience) > 0 {
 		body["audience"] = in.audience
+	}
+	if in.proofKey != "" {
+		body["dpop_jkt"] = in.proofKey
 	}
 	if in.credential != "" {
 		body["credential"] = in.credential

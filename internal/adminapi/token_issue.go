@@ -26,6 +26,7 @@ type issueTokenIn struct {
 		Scopes     []string `json:"scopes,omitempty" maxItems:"64" doc:"What it is good for" example:"[\"performance-metrics\"]"`
 		Unscoped   bool     `json:"unscoped,omitempty" doc:"In place of scopes: good for all that its owner may do"`
 		Audience   []string `json:"audience,omitempty" maxItems:"16" doc:"Dialects that it may be shown to; none: all" example:"[\"acqueon\"]"`
+		ProofKey   string   `json:"dpop_jkt,omitempty" maxLength:"43" doc:"Thumbprint of a key (RFC 7638, SHA-256) that its bearer must prove to hold with each use (RFC 9449)"`
 		Lifetime   string   `json:"lifetime,omitempty" maxLength:"20" doc:"Default: 1h; at most 8784h" example:"1h"`
 	}
 }
@@ -43,7 +44,7 @@ func (a *api) issueToken(ctx context.Context, c *call, in issueTokenIn) (*issued
 	if err != nil {
 		return nil, err
 	}
-	o := token.Opaque{Scopes: in.Body.Scopes, Audience: in.Body.Audience}
+	o := token.Opaque{Scopes: in.Body.Scopes, Audience: in.Body.Audience, ProofKey: in.Body.ProofKey}
 	if err := c.restOn(ctx, &o, in.Body.Principal, in.Body.Credential); err != nil {
 		return nil, err
 	}
@@ -72,6 +73,9 @@ func (in *issueTokenIn) check() (time.Duration, error) {
 		if s == "" || len(s) > 32 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			return 0, field.Errorf("audience", "has an entry that is no dialect, such as acqueon or gateway")
 		}
+	}
+	if b.ProofKey != "" && !token.Thumbprint(b.ProofKey) {
+		return 0, field.Errorf("dpop_jkt", "is not the thumbprint of a key: 43 characters of base64url")
 	}
 	lifetime, err := duration("lifetime", b.Lifetime)
 	if err != nil || b.Lifetime == "" {

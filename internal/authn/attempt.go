@@ -27,6 +27,10 @@ type Attempt struct {
 	// when the first fails, such as a form-decoded one. Together they are one
 	// attempt for the throttle. At most two count.
 	Alternatives []Pair
+	// ProofKey is the thumbprint of the key that this request proves to hold.
+	// Methods JWT and Opaque: a token that is bound to a key needs that one, and
+	// one that is not must come without.
+	ProofKey string
 	// Profile is how a JWT is read; nil: as any of the kinds that the tenant has.
 	Profile *token.Profile
 	// Rationed asks that refused logins of one source are answered with

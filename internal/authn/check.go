@@ -127,6 +127,9 @@ func (s *Service) fingerprint(a *Attempt) remember.Key {
 	if a.Profile != nil {
 		profile = a.Profile.Name
 	}
+	if a.ProofKey != "" {
+		method += "/" + a.ProofKey
+	}
 	return s.prints.Of(a.Secret, a.Tenant.ID, a.Dialect, method, profile, a.Name)
 }
 

@@ -18,9 +18,8 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 	if r != nil {
 		return nil, r
 	}
-	if v.ProofKey != "" {
-		// No attempt carries a proof yet, so its bearer may be anybody.
-		return nil, about(invalid("the token needs the proof of a key"), v.Credential, v.Principal)
+	if why := unproved(a, &v); why != "" {
+		return nil, about(invalid(why), v.Credential, v.Principal)
 	}
 	if len(v.Audience) > 0 && !slices.Contains(v.Audience, a.Dialect) {
 		return nil, about(invalid("the token is for another audience"), v.Credential, v.Principal)
@@ -40,6 +39,19 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 		return nil, r
 	}
 	return b, nil
+}
+
+// unproved says why a token's bearer may be anybody (RFC 9449, section 7).
+func unproved(a *Attempt, v *token.Verified) string {
+	switch {
+	case v.ProofKey == a.ProofKey:
+		return ""
+	case a.ProofKey == "":
+		return "the token needs the proof of a key"
+	case v.ProofKey == "":
+		return "the token is not bound to a key, and came with a proof"
+	}
+	return "the token is bound to another key"
 }
 
 func (s *Service) verifyToken(ctx context.Context, a *Attempt) (v token.Verified, r *Refusal) {

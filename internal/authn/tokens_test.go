@@ -118,7 +118,25 @@ func TestTokens(t *testing.T) {
 		v.ProofKey = "thumbprint"
 		h.jwts.known[a.Secret.Reveal()] = v
 		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Invalid {
-			t.Errorf("%v, want invalid", err)
+			t.Errorf("without a proof: %v, want invalid", err)
+		}
+		a.ProofKey = "another"
+		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Invalid {
+			t.Errorf("with another key's: %v, want invalid", err)
+		}
+		a.ProofKey = "thumbprint"
+		if _, err := h.Check(t.Context(), a); err != nil {
+			t.Errorf("with its own: %v", err)
+		}
+		// That it is remembered now is of no use without the proof.
+		a.ProofKey = ""
+		if _, err := h.Check(t.Context(), a); kindOf(err) != authn.Invalid {
+			t.Errorf("remembered: %v, want invalid", err)
+		}
+		unbound := h.token(rec, time.Hour)
+		unbound.ProofKey = "thumbprint"
+		if _, err := h.Check(t.Context(), unbound); kindOf(err) != authn.Invalid {
+			t.Errorf("a token that is not bound, with a proof: %v, want invalid", err)
 		}
 	})
 

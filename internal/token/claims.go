@@ -60,6 +60,15 @@ func (c Claims) Texts(name string) ([]string, error) {
 	return nil, claimError(name, "an array of strings")
 }
 
+// Object returns the members of a claim that must be an object.
+func (c Claims) Object(name string) (Claims, error) {
+	ms, err := readObject(c.raw(name))
+	if err != nil {
+		return Claims{}, claimError(name, "an object")
+	}
+	return Claims{ms}, nil
+}
+
 // Audience returns aud, which may be one string or an array (RFC 7519 section
 // 4.1.3).
 func (c Claims) Audience() ([]string, error) {

@@ -81,8 +81,8 @@ func (x *OpaqueTokens) VerifyOpaque(ctx context.Context, t tenant.Tenant, text s
 		Subject: Subject{
 			Tenant: o.Tenant, TenantNumber: t.Number, Principal: o.Principal,
 			Credential: o.Credential, Secret: o.Secret, Grant: o.Grant, Scopes: o.Scopes, Audience: o.Audience,
-			Issued: o.Issued, Expires: o.Expires, ID: o.ID,
+			Issued: o.Issued, Expires: o.Expires, ID: o.ID, ProofKey: o.ProofKey,
 		},
-		Hash: o.ID, ProofKey: o.ProofKey,
+		Hash: o.ID,
 	}, nil
 }

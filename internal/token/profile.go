@@ -72,6 +72,9 @@ type Subject struct {
 	Expires  time.Time
 	ID       string // jti, or the id of an opaque token
 	Grant    string // refresh family; may be empty
+	// ProofKey is the thumbprint of the key that the bearer must prove to hold
+	// (RFC 9449, section 6.1); empty: none.
+	ProofKey string
 }
 
 // Verified is a token that is believed.
@@ -83,8 +86,7 @@ type Verified struct {
 	SigningKey string // id; empty for opaque tokens
 	// Until is how long it may be remembered where that is shorter than it lives,
 	// because others can take it away; zero: as long as it lives.
-	Until    time.Time
-	ProofKey string // thumbprint of the key that the bearer must prove; empty: none
+	Until time.Time
 }
 
 // Grounds are what a verified token adds to the grounds of its owner.
@@ -121,6 +123,9 @@ func AccessClaims(issuer, audience string, s Subject) []Claim {
 	if s.Grant != "" {
 		claims = append(claims, Claim{"grt", s.Grant})
 	}
+	if s.ProofKey != "" {
+		claims = append(claims, Claim{"cnf", map[string]string{"jkt": s.ProofKey}})
+	}
 	if s.Scopes != nil {
 		claims = append(claims, Claim{"scope", strings.Join(s.Scopes, " ")})
 	}
@@ -146,6 +151,9 @@ func readAccess(c Claims, tenant, issuer, audience string) (Subject, error) {
 	if c.Has("grt") {
 		s.Grant = text("grt")
 	}
+	if c.Has("cnf") && err == nil {
+		s.ProofKey, err = readConfirmation(c)
+	}
 	if c.Has("scope") {
 		s.Scopes = strings.Fields(text("scope"))
 	}
@@ -159,4 +167,26 @@ func readAccess(c Claims, tenant, issuer, audience string) (Subject, error) {
 		s.Expires, err = c.Time("exp")
 	}
 	return s, err
+}
+
+// readConfirmation reads the one way of confirmation that can be checked here: a
+// token that wants another, or a second one, is worth nothing (RFC 7800, section
+// 3.1).
+func readConfirmation(c Claims) (string, error) {
+	cnf, err := c.Object("cnf")
+	if err != nil {
+		return "", err
+	}
+	key, err := cnf.Text("jkt")
+	if err != nil || len(cnf.Names()) != 1 || !Thumbprint(key) {
+		return "", claimError("cnf", "the thumbprint of a key")
+	}
+	return key, nil
+}
+
+// Thumbprint reports whether s can be one of a key (RFC 7638, with SHA-256): 32
+// bytes in base64url.
+func Thumbprint(s string) bool {
+	b, err := base64url.DecodeString(s)
+	return err == nil && len(b) == 32
 }

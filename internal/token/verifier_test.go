@@ -219,7 +219,7 @@ func TestAccessProfile(t *testing.T) {
 	h := newHouse(t)
 	n := h.newNode(t, token.KeysOptions{})
 	p := access(n)
-	s := token.Subject{Principal: "cli_1", Credential: "cre_1", Secret: "sec_1", Scopes: []string{"a", "b"}, ID: "tok_1", Grant: "grt_1"}
+	s := token.Subject{Principal: "cli_1", Credential: "cre_1", Secret: "sec_1", Scopes: []string{"a", "b"}, ID: "tok_1", Grant: "grt_1", ProofKey: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
 	out := n.issue(t, token.Request{
 		Ask: token.Ask{Tenant: n.tenant.ID}, Profile: p,
 		Claims: func(issued, expires time.Time) []token.Claim {
