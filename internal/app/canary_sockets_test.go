@@ -22,6 +22,8 @@ var cageSockets = map[string]func(c *cage, w app.Way){
 	"dialect acqueon basic-name":      (*cage).asAcqueonName,
 	"dialect fieldpine first-message": (*cage).throughLogin,
 	"dialect fieldpine header-key":    (*cage).throughFD1,
+	"route perch ticket":              (*cage).withTicket,
+	"route perch first-message":       (*cage).asFirstMessage,
 }
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -189,4 +191,55 @@ func (c *cage) accepted() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.good++
+}
+
+// withTicket shows tickets in the query: wrong ones, a good one, and that one
+// again.
+func (c *cage) withTicket(w app.Way) {
+	made, _ := askTicket(c.t, c.h, w.Path, c.key.Secret, "")
+	c.all = append(c.all, made)
+	for _, s := range []struct {
+		ticket string
+		good   bool
+	}{{c.mark("wrong ticket"), false}, {"ghw_" + c.mark("ticket-shaped"), false}, {made, true}, {made, false}} {
+		sock, err := c.dial(w.Path+"?ticket="+url.QueryEscape(s.ticket), nil)
+		if (err == nil) != s.good {
+			c.t.Errorf("%s at %s: good %v, %v", w.In, w.Path, s.good, err)
+		}
+		if err == nil {
+			c.accepted()
+			sock.CloseNow()
+		}
+	}
+}
+
+// asFirstMessage shows keys in the message that the gate swallows: the backend
+// echoes the second one only.
+func (c *cage) asFirstMessage(w app.Way) {
+	for _, s := range []struct {
+		text string
+		good bool
+	}{
+		{`{"key":"` + c.mark("wrong key") + `"}`, false},
+		{`{"other":"` + c.mark("another member") + `"}`, false},
+		{c.mark("not JSON"), false},
+		{`{"key":"` + c.key.Secret + `"}`, true},
+	} {
+		sock, err := c.dial(w.Path, nil)
+		if err != nil {
+			c.t.Errorf("%s at %s: %v", w.In, w.Path, err)
+			continue
+		}
+		for _, text := range []string{s.text, "hello"} {
+			_ = sock.Write(c.t.Context(), websocket.MessageText, []byte(text)) // it may be closed by now
+		}
+		said, err := c.hear(sock)
+		if (said == "hello") != s.good {
+			c.t.Errorf("%s at %s: good %v, said %q, %v", w.In, w.Path, s.good, said, err)
+		} else if s.good {
+			c.accepted()
+		}
+		c.look("the answer of "+w.Path, said+fmt.Sprint(err))
+		sock.CloseNow()
+	}
 }

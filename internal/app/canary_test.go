@@ -25,6 +25,7 @@ import (
 // Routes for the canaries: every kind of credential, the query included.
 const canaryRoute = `
   - {name: canary, path: /canary/, rewrite: /files/, credentials: [bearer, key, basic], key_query: api_key, roles: [ayyeka/operator], upstream: sample}
+  - {name: perch, path: /perch, rewrite: /echo, websocket: true, credentials: [bearer, key, basic, ticket, message], first_message: {member: key, as: key}, roles: [ayyeka/operator], upstream: sample}
 `
 
 // TestCanary puts marked secrets, good ones and wrong ones, into every way in
@@ -171,6 +172,9 @@ func (c *cage) send(w app.Way, put func(*http.Request, app.Way, canary), one can
 		path += "site"
 	}
 	body := ""
+	if w.Method == http.MethodPost && w.Owner == "tickets" {
+		method = http.MethodPost
+	}
 	if w.Path == "/auth/token" {
 		method, body = http.MethodPost, "grant_type=client_credentials"
 	}

@@ -24,6 +24,7 @@ import (
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/tenant"
 	"gatehouse.dev/internal/throttle"
+	"gatehouse.dev/internal/ticket"
 	"gatehouse.dev/internal/token"
 )
 
@@ -45,6 +46,7 @@ type core struct {
 	opaques  *token.OpaqueTokens
 	foreign  *foreign.Service
 	grants   *grant.Service
+	tickets  *ticket.Office
 	policies *policy.Engine
 	door     *authn.Service
 	places   *country.File // nil: no country is known
@@ -109,6 +111,9 @@ func newCore(c *config.Config, s *State, profiles func(tenant.Tenant) []*token.P
 		Issuers: issuers, Store: s.Store, JWTs: k.jwts, Opaques: k.opaques, Live: k.live, Scribe: s.Scribe, Logger: logger,
 	}); err != nil {
 		return nil, err
+	}
+	if k.tickets, err = ticket.NewOffice(s.Store, s.Digester); err != nil {
+		return nil, fmt.Errorf("prepare tickets: %w", err)
 	}
 	if k.grants, err = grant.New(grant.Options{Store: s.Store, Digester: s.Digester, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("prepare refresh families: %w", err)

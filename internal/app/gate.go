@@ -40,7 +40,7 @@ func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spo
 	routes, err := gateway.New(gateway.Options{
 		Routes: e.routes, Door: k.door, Signer: k.keys, Log: k.tail,
 		Issuer: c.Identity.Issuer, House: house,
-		Wheel: e.wheel, Sockets: relay.Options{}, Stall: c.Limits.BodyTimeout.Std(),
+		Wheel: e.wheel, Sockets: relay.Options{}, Tickets: k.tickets, Stall: c.Limits.BodyTimeout.Std(),
 		AuthProxies: trust(c.ForwardAuth.Proxies, c.Gate.ProxyHeaders), Logger: logger,
 	})
 	if err != nil {

@@ -63,8 +63,9 @@ func newRoutes(c *config.Config, upstreams map[string]*gateway.Upstream) ([]gate
 	for _, r := range c.Routes {
 		route := gateway.Route{
 			Name: r.Name, Tenant: r.Tenant, Host: string(r.Host), Path: r.Path, Methods: r.Methods, Rewrite: r.Rewrite,
-			KeyHeader: r.KeyHeader, KeyQuery: r.KeyQuery,
-			Roles: r.Roles, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID,
+			KeyHeader: r.KeyHeader, KeyQuery: r.KeyQuery, Origins: tenantOrigins(c, r.Tenant),
+			FirstMessage: gateway.FirstMessage{Member: r.FirstMessage.Member, As: gateway.Credential(r.FirstMessage.As)},
+			Roles:        r.Roles, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID,
 			Upstream: upstreams[r.Upstream], WebSocket: r.WebSocket,
 			PassCredential: r.PassCredential, PassHeaders: r.PassHeaders,
 			MaxBody: int64(r.Body), Limit: rate(r.Limit), CORS: corsPolicy(r.CORS),
@@ -96,4 +97,13 @@ func corsPolicy(c *config.CORS) *cors.Policy {
 	return &cors.Policy{
 		Origins: c.Origins, Headers: c.Headers, Expose: c.Expose, Credentials: c.Credentials, MaxAge: c.MaxAge.Std(),
 	}
+}
+
+// tenantOrigins are those whose pages may open the sockets of a tenant.
+func tenantOrigins(c *config.Config, name string) []string {
+	t := c.Tenants[name]
+	if t == nil {
+		return nil
+	}
+	return originsOf(nil, t.Origins)
 }

@@ -1,6 +1,10 @@
 package app
 
 import (
+	"net/http"
+	"net/url"
+	"slices"
+
 	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gate"
@@ -38,6 +42,14 @@ func (s *Server) WaysIn() []Way {
 		for _, w := range routeWays(r) {
 			w.Owner, w.Path, w.Socket = "route "+r.Name, r.Path, r.WebSocket
 			all = append(all, w)
+			if w.In == dialect.Ticket || w.In == dialect.FirstMessage {
+				continue // of the socket alone
+			}
+			if w.In != dialect.QueryKey && slices.Contains(r.Credentials, gateway.Ticket) {
+				made := w
+				made.Owner, made.Method, made.Path, made.Socket = "tickets", http.MethodPost, gate.PathTickets+"?path="+url.QueryEscape(r.Path), false
+				all = append(all, made)
+			}
 			w.Owner, w.Path, w.Socket = "forward-auth", gate.PathForwardAuth, false
 			all = append(all, w)
 		}
@@ -51,6 +63,10 @@ func routeWays(r gateway.Route) []Way {
 		switch k {
 		case gateway.Bearer:
 			all = append(all, Way{In: dialect.BearerHeader})
+		case gateway.Ticket:
+			all = append(all, Way{In: dialect.Ticket})
+		case gateway.Message:
+			all = append(all, Way{In: dialect.FirstMessage, Name: r.FirstMessage.Member})
 		case gateway.Basic:
 			all = append(all, Way{In: dialect.BasicHeader}, Way{In: dialect.BasicName})
 		case gateway.Key:

@@ -54,6 +54,7 @@ func methodsOf(r *Route) []string {
 func (k *checker) route(field string, r *Route) {
 	k.routePlace(field, r)
 	k.routeCredentials(field, r)
+	k.routeSocket(field, r)
 	k.upstreamNamed(field+".upstream", r.Upstream)
 	if r.Rewrite != "" && !strings.HasPrefix(r.Rewrite, "/") {
 		k.wrong(field+".rewrite", "begin it with a slash", "%q is not a path", r.Rewrite)
@@ -121,6 +122,25 @@ func (k *checker) routeCredentials(field string, r *Route) {
 	}
 	if r.KeyQuery != "" && !slices.Contains(r.Credentials, Key) {
 		k.wrong(field+".key_query", "add key to credentials, or take key_query away", "names a key that is not accepted")
+	}
+}
+
+// routeSocket checks what only sockets can be opened with.
+func (k *checker) routeSocket(field string, r *Route) {
+	has := func(kinds ...CredentialKind) bool {
+		return slices.ContainsFunc(kinds, func(kind CredentialKind) bool { return slices.Contains(r.Credentials, kind) })
+	}
+	if has(Ticket, Message) && !r.WebSocket {
+		k.wrong(field+".credentials", "set websocket: true, or take ticket and message away", "has a kind that is for sockets")
+	}
+	if has(Ticket) && !has(Bearer, Key, Basic) {
+		k.wrong(field+".credentials", "add bearer, key or basic", "accepts tickets that nobody could make")
+	}
+	if !has(Message) && r.FirstMessage.Member != "" {
+		k.wrong(field+".first_message", "add message to credentials, or take it away", "describes a message that is not accepted")
+	}
+	if as := r.FirstMessage.As; as != Bearer && as != Key {
+		k.wrong(field+".first_message.as", "write bearer or key", "%s cannot be in a message", as)
 	}
 }
 

@@ -69,6 +69,7 @@ func (u *Upstream) setDefaults() {
 func (r *Route) setDefaults() {
 	r.Tenant = DefaultTenant
 	r.KeyHeader = "X-API-Key"
+	r.FirstMessage.As = Bearer
 }
 
 func (c *CORS) setDefaults() { c.MaxAge = Duration(10 * time.Minute) }

@@ -154,7 +154,8 @@ type Tenant struct {
 	Issuers []*Issuer `yaml:"issuers"`
 
 	// Web origins, like `https://board.example.com`, whose pages may open sockets of
-	// this tenant's dialects. Unset: any.
+	// this tenant's dialects (unset: any) and, besides those of the same origin and of
+	// `cors`, of its routes.
 	Origins []Origin `yaml:"origins"`
 
 	// Protocols spoken to this tenant's callers.
@@ -255,7 +256,9 @@ type Route struct {
 	// Methods it takes; unset: all.
 	Methods []string `yaml:"methods"`
 
-	// What a caller may show: `bearer`, `key`, `basic` or, alone, `none`.
+	// What a caller may show: `bearer`, `key`, `basic`; for sockets also `ticket` (made
+	// at `/-/tickets` by who shows one of the others) and `message` (the first one);
+	// or, alone, `none`.
 	Credentials []CredentialKind `yaml:"credentials"`
 
 	// Header that carries an API key.
@@ -264,6 +267,9 @@ type Route struct {
 	// Query parameter that carries an API key. Unset: not accepted, because addresses
 	// end up in logs and histories.
 	KeyQuery string `yaml:"key_query"`
+
+	// How the first message of a socket carries a credential.
+	FirstMessage FirstMessage `yaml:"first_message"`
 
 	// Roles that may use it, without a word of policy. A role of your own is made
 	// once with `gatehouse policy role set NAME`. Unset: the tenant's policies
@@ -304,6 +310,15 @@ type Route struct {
 
 	// Which pages of other origins may call it.
 	CORS *CORS `yaml:"cors"`
+}
+
+// FirstMessage is a socket's message that says who calls. The gate swallows it.
+type FirstMessage struct {
+	// Member of a JSON object that holds the credential. Unset: it is the whole text.
+	Member string `yaml:"member"`
+
+	// What it is: `bearer` or `key`.
+	As CredentialKind `yaml:"as"`
 }
 
 // Resource is how policy names what a route reaches.

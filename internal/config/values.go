@@ -264,15 +264,17 @@ type CredentialKind string
 
 // The kinds.
 const (
-	Bearer CredentialKind = "bearer"
-	Key    CredentialKind = "key"
-	Basic  CredentialKind = "basic"
-	None   CredentialKind = "none"
+	Bearer  CredentialKind = "bearer"
+	Key     CredentialKind = "key"
+	Basic   CredentialKind = "basic"
+	Ticket  CredentialKind = "ticket"
+	Message CredentialKind = "message"
+	None    CredentialKind = "none"
 )
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *CredentialKind) UnmarshalText(text []byte) error {
-	return oneOf(k, string(text), Bearer, Key, Basic, None)
+	return oneOf(k, string(text), Bearer, Key, Basic, Ticket, Message, None)
 }
 
 // Origin is where a web page comes from, as browsers write it: scheme, host and,

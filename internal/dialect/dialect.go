@@ -35,4 +35,5 @@ const (
 	QueryKey     WayIn = "query-key"     // an API key in the query
 	JSONSecret   WayIn = "json-secret"   // a member of a JSON body
 	FirstMessage WayIn = "first-message" // the first message of a socket
+	Ticket       WayIn = "ticket"        // a one-shot ticket in the query
 )

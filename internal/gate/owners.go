@@ -16,6 +16,7 @@ import (
 // The gate's own paths.
 const (
 	PathForwardAuth  = "/-/forward-auth"
+	PathTickets      = "/-/tickets"
 	PathJWKS         = "/.well-known/jwks.json"
 	PathIdentityKeys = "/.well-known/gatehouse-identity.json"
 )
@@ -63,6 +64,7 @@ func covers(pattern, path string) bool {
 func (g *Gate) ownersOf(t Tenant, routes []gateway.Route) (owners, error) {
 	all := owners{
 		{PathForwardAuth, "the gate", false, g.forwardAuth},
+		{PathTickets, "the gate", false, g.o.Gateway.ServeTickets},
 		{PathJWKS, "the gate", false, g.serveJWKS},
 		{PathIdentityKeys, "the gate", false, g.serveIdentityKeys},
 		{"/-/", "the gate", false, nothing},

@@ -16,6 +16,8 @@ import (
 var ownRoutes = []dialect.Route{
 	{Method: "", Path: PathForwardAuth, Summary: "asked by nginx, Caddy and Traefik; for configured proxies only",
 		WaysIn: []dialect.WayIn{dialect.BasicHeader, dialect.BasicName, dialect.BearerHeader, dialect.HeaderKey, dialect.QueryKey}},
+	{Method: "POST", Path: PathTickets, Summary: "makes a one-shot ticket for the socket at `?path=`",
+		WaysIn: []dialect.WayIn{dialect.BasicHeader, dialect.BasicName, dialect.BearerHeader, dialect.HeaderKey}},
 	{Method: "GET", Path: PathJWKS, Summary: "public keys that verify the tenant's tokens"},
 	{Method: "GET", Path: PathIdentityKeys, Summary: "public keys that verify `Gatehouse-Identity` (use `" + token.UseIdentity + "`), for backends"},
 }
@@ -57,6 +59,7 @@ var placeNames = map[dialect.WayIn]string{
 	dialect.BasicHeader: "`Authorization: Basic`, the password", dialect.BasicName: "`Authorization: Basic`, the name",
 	dialect.BearerHeader: "`Authorization: Bearer`", dialect.FormSecret: "a form field", dialect.HeaderKey: "a key header",
 	dialect.QueryKey: "a query parameter", dialect.JSONSecret: "a JSON member", dialect.FirstMessage: "the socket's first message",
+	dialect.Ticket: "`?ticket=`, used up at first sight",
 }
 
 func places(ways []dialect.WayIn) string {

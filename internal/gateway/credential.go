@@ -38,6 +38,16 @@ func (m *match) attempt(r *http.Request, query string, facts *inbound.Facts) (au
 			}
 		}
 	}
+	if m.accepts.ticket && query != "" {
+		text, there, err := canonical.One(query, ticketParameter)
+		if err != nil {
+			return a, malformed("the query cannot be read in one way only")
+		}
+		if there {
+			presented++
+			a.Method, a.Secret = byTicket, secret.New(text)
+		}
+	}
 	if m.accepts.key {
 		n, refusal := m.apiKey(&a, r.Header[m.KeyHeader], query)
 		if refusal != nil {
@@ -61,18 +71,26 @@ func (m *match) authorization(a *authn.Attempt, line string) (found bool, _ *aut
 	rest = strings.Trim(rest, " ")
 	switch {
 	case m.accepts.bearer && strings.EqualFold(scheme, "Bearer"):
-		if rest == "" || !oneWord(rest) {
-			return false, malformed("bearer token is not one word")
-		}
-		a.Method, a.Secret = identity.Opaque, secret.New(rest)
-		if strings.Count(rest, ".") == 2 {
-			a.Method = identity.JWT
-		}
-		return true, nil
+		return true, bearer(a, rest)
+	case m.accepts.proof && strings.EqualFold(scheme, "DPoP"):
+		a.ProofKey = unproved
+		return true, bearer(a, rest)
 	case m.accepts.basic && strings.EqualFold(scheme, "Basic"):
 		return true, basic(a, rest)
 	}
 	return false, nil
+}
+
+// bearer reads a token; signed ones have three parts.
+func bearer(a *authn.Attempt, token string) *authn.Refusal {
+	if token == "" || !oneWord(token) {
+		return malformed("bearer token is not one word")
+	}
+	a.Method, a.Secret = identity.Opaque, secret.New(token)
+	if strings.Count(token, ".") == 2 {
+		a.Method = identity.JWT
+	}
+	return nil
 }
 
 // oneWord reports whether s has no blank and no comma. Tokens are long, and

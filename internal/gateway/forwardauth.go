@@ -161,7 +161,7 @@ func (g *Gateway) originalFacts(r *http.Request, facts *inbound.Facts, o origina
 	}
 	// Its host is not asked for: it was read before, under stricter rules.
 	facts.Remote, facts.Scheme = from.Remote, from.Scheme
-	facts.Host = forwarded.HostName(o.host)
+	facts.Host, facts.Authority = forwarded.HostName(o.host), o.host
 	var ok bool
 	if facts.Tenant, ok = hosts.TenantOf(r, facts.Host); !ok {
 		return errors.New("the original host is nobody's")

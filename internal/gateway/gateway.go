@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/dpop"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/cors"
 	"gatehouse.dev/internal/gateway/forwarded"
@@ -31,6 +34,7 @@ type Door interface {
 	Limit(id *identity.Identity, route string, r throttle.Rate) error
 	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
+	Resume(ctx context.Context, id *identity.Identity, remote netip.Addr, requestID string) (*identity.Identity, error)
 }
 
 // Options are what a Gateway is made of.
@@ -39,6 +43,8 @@ type Options struct {
 	Door   Door
 	Signer Signer
 	Log    Log
+	// Tickets may be nil where no route accepts any.
+	Tickets Tickets
 	// Issuer is the iss of statements to backends, from the configuration.
 	Issuer string
 	// House is the id of the tenant under which the keys for statements stand.
@@ -63,8 +69,11 @@ type Options struct {
 // Gateway serves the routes of all tenants.
 type Gateway struct {
 	*Forwarder
-	table *table
-	trust forwarded.Trust
+	table   *table
+	trust   forwarded.Trust
+	tickets Tickets
+	proofs  dpop.Memory
+	pending atomic.Int64 // sockets whose first message is waited for
 }
 
 // New checks the routes and makes a Gateway.
@@ -76,7 +85,10 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies}, nil
+	if o.Tickets == nil && slices.ContainsFunc(o.Routes, func(r Route) bool { return slices.Contains(r.Credentials, Ticket) }) {
+		return nil, errors.New("make gateway: a route accepts tickets, and nobody makes any")
+	}
+	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies, tickets: o.Tickets}, nil
 }
 
 // Serve answers a request of which the listener has settled the facts.
@@ -182,6 +194,11 @@ func (c *call) amend(r *http.Request) func(http.Header) {
 // admit finds out who calls and whether they may, opening something that lives
 // long or not. It returns nil for a route that asks nobody.
 func (g *Gateway) admit(r *http.Request, method string, c *call, opens bool) (*identity.Identity, error) {
+	return g.admitFor(r, method, method, c, opens)
+}
+
+// admitFor is admit for a call with one method that asks for what another does.
+func (g *Gateway) admitFor(r *http.Request, called, method string, c *call, opens bool) (*identity.Identity, error) {
 	if c.accepts.none {
 		return nil, nil
 	}
@@ -189,27 +206,42 @@ func (g *Gateway) admit(r *http.Request, method string, c *call, opens bool) (*i
 	if refusal != nil {
 		return nil, refusal
 	}
-	var id *identity.Identity
-	var err error
-	if opens {
-		id, err = g.door.Login(r.Context(), a)
-	} else {
-		id, err = g.door.Check(r.Context(), a)
+	proof, refusal := g.prove(r, called, c, &a)
+	if refusal != nil {
+		return nil, refusal
+	}
+	id, err := g.believe(r, c, a, opens)
+	if err == nil {
+		err = g.once(proof)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return id, g.let(r, method, c, id)
+}
+
+// believe finds out who shows this.
+func (g *Gateway) believe(r *http.Request, c *call, a authn.Attempt, opens bool) (*identity.Identity, error) {
+	switch {
+	case a.Method == byTicket:
+		return g.redeem(r, c, a.Secret)
+	case opens:
+		return g.door.Login(r.Context(), a)
+	}
+	return g.door.Check(r.Context(), a)
+}
+
+// let asks whether somebody who is known may, and as often as this.
+func (g *Gateway) let(r *http.Request, method string, c *call, id *identity.Identity) error {
 	logging.From(r.Context()).Caller(id.Principal, id.Credential, string(id.Method))
 	if err := g.allow(r.Context(), method, c, id); err != nil {
-		return nil, err
+		return err
 	}
 	if c.Limit.Limited() {
 		// Each caller has the route's limit for itself.
-		if err := g.door.Limit(id, c.Name+"/"+cmp.Or(id.Credential, id.Principal), c.Limit); err != nil {
-			return nil, err
-		}
+		return g.door.Limit(id, c.Name+"/"+cmp.Or(id.Credential, id.Principal), c.Limit)
 	}
-	return id, nil
+	return nil
 }
 
 // allow asks policy about one call.

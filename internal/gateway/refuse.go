@@ -39,6 +39,9 @@ func (m *match) refuse(w http.ResponseWriter, r *http.Request, facts *inbound.Fa
 	logging.From(r.Context()).Refused(refusal.Reason)
 	a := answerTo(refusal.Kind)
 	m.challenge(w.Header(), a.status, refusal)
+	if a.status == http.StatusUnauthorized && m.accepts.proof && showsProof(r) {
+		w.Header()["Www-Authenticate"] = []string{proofChallenge}
+	}
 	problem.Write(w, a.status, a.detail, facts.RequestID)
 }
 

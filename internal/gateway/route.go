@@ -41,6 +41,12 @@ const (
 	Key    Credential = "key"    // an API key in a header, or where allowed in the query
 	Basic  Credential = "basic"  // Authorization: Basic with user and password, or key and secret
 	None   Credential = "none"   // nobody is asked; alone
+	// Ticket is a one-shot ticket in the query, for a socket. Its maker shows one of
+	// the others.
+	Ticket Credential = "ticket"
+	// Message is a credential in the first message of a socket, where the handshake
+	// shows none.
+	Message Credential = "message"
 )
 
 // Route is one rule: what it matches, who may pass, where it leads.
@@ -62,6 +68,10 @@ type Route struct {
 	Credentials []Credential
 	KeyHeader   string // empty: X-API-Key
 	KeyQuery    string // empty: no key in the query
+	// FirstMessage says how that of a socket is read.
+	FirstMessage FirstMessage
+	// Origins are the web origins, besides its own, whose pages may open the socket.
+	Origins []string
 
 	// Roles may use the route without a word of policy; empty: policies decide.
 	Roles []string
@@ -88,7 +98,7 @@ type route struct {
 	subtree  bool
 	rules    hygiene.Rules
 	resource template
-	accepts  struct{ bearer, key, basic, none bool }
+	accepts  struct{ bearer, proof, key, basic, none, ticket, message bool }
 	actions  map[string]string // by method
 	methods  []string          // for Allow; empty: all
 	rewrite  string            // canonical
@@ -115,6 +125,10 @@ func compile(r Route) (*route, error) {
 	case r.WebSocket && len(r.Methods) > 0 && !slices.Equal(r.Methods, []string{http.MethodGet}):
 		return nil, fmt.Errorf("route %s: a socket is opened with GET", r.Name)
 	}
+	if err := c.socketCredentials(); err != nil {
+		return nil, fmt.Errorf("route %s: %w", r.Name, err)
+	}
+	c.accepts.proof = c.accepts.bearer
 	c.Methods = slices.Clone(r.Methods)
 	if r.WebSocket {
 		c.Methods = []string{http.MethodGet}
@@ -132,8 +146,11 @@ func compile(r Route) (*route, error) {
 		return nil, fmt.Errorf("route %s: %w", r.Name, err)
 	}
 	c.rules = hygiene.Rules{PassCredential: r.PassCredential}
+	if c.accepts.proof {
+		c.rules.Keys = []string{proofHeader}
+	}
 	if c.accepts.key {
-		c.rules.Keys = []string{c.KeyHeader}
+		c.rules.Keys = append(c.rules.Keys, c.KeyHeader)
 	}
 	for _, name := range r.PassHeaders {
 		c.rules.Pass = append(c.rules.Pass, http.CanonicalHeaderKey(name))
@@ -189,6 +206,10 @@ func (c *route) credentials() error {
 			c.accepts.basic = true
 		case None:
 			c.accepts.none = true
+		case Ticket:
+			c.accepts.ticket = true
+		case Message:
+			c.accepts.message = true
 		default:
 			return fmt.Errorf("unknown kind of credential %q", k)
 		}
@@ -202,6 +223,20 @@ func (c *route) credentials() error {
 	c.KeyHeader = http.CanonicalHeaderKey(c.KeyHeader)
 	if c.KeyHeader == "Authorization" || c.KeyHeader == "Cookie" {
 		return fmt.Errorf("an API key cannot travel in %s", c.KeyHeader)
+	}
+	return nil
+}
+
+// socketCredentials checks what only a socket can take.
+func (c *route) socketCredentials() error {
+	a := &c.accepts
+	switch {
+	case (a.ticket || a.message) && !c.WebSocket:
+		return errors.New("tickets and first messages are for sockets")
+	case a.ticket && !a.bearer && !a.basic && !a.key:
+		return errors.New("whoever makes a ticket must show something else")
+	case a.message && c.FirstMessage.As != Bearer && c.FirstMessage.As != Key:
+		return errors.New("a first message carries a bearer token or a key")
 	}
 	return nil
 }

@@ -3,16 +3,17 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 
+	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/hygiene"
 	"gatehouse.dev/internal/gateway/relay"
 	"gatehouse.dev/internal/gateway/upstream"
+	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/logging"
 	"gatehouse.dev/internal/socket"
@@ -34,37 +35,56 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	id, err := g.admit(r, r.Method, c, true)
+	if err != nil && c.accepts.message && asRefusal(err).Kind == authn.Missing {
+		g.serveFirstMessage(w, r, c)
+		return
+	}
 	if err != nil {
 		c.refuse(w, r, c.facts, err)
 		return
 	}
-	query := c.query
-	if c.KeyQuery != "" && !c.PassCredential {
-		query = canonical.Without(query, c.KeyQuery)
-	}
-	to, err := c.forwarded(c.path, c.rest)
+	carried, err := g.socketCarriage(r, c, id)
 	if err != nil {
 		reject(w, r, c.facts, http.StatusBadRequest, err.Error())
 		return
-	}
-	carried := &carriage{
-		facts: c.facts, route: c.Name, upstream: c.Upstream, rules: &c.rules, path: to, query: query,
-		id: id, recheck: g.recheck(r.Method, c, id), amend: c.amend(r),
 	}
 	if peer := g.openPeer(w, r, carried); peer != nil {
 		g.hold(w, r, carried, peer)
 	}
 }
 
-// originFits keeps pages of other origins from using what a browser adds by
-// itself (RFC 6455, section 10.2). Programs send no Origin.
-func (c *call) originFits(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || c.origins.Allows(origin) {
-		return true
+// socketCarriage is what the backend of a socket gets.
+func (g *Gateway) socketCarriage(r *http.Request, c *call, id *identity.Identity) (*carriage, error) {
+	query := c.query
+	if c.KeyQuery != "" && !c.PassCredential {
+		query = canonical.Without(query, c.KeyQuery)
 	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Hostname(), c.facts.Host)
+	if c.accepts.ticket { // it is used up: nobody can need it any more
+		query = canonical.Without(query, ticketParameter)
+	}
+	to, err := c.forwarded(c.path, c.rest)
+	return &carriage{
+		facts: c.facts, route: c.Name, upstream: c.Upstream, rules: &c.rules, path: to, query: query,
+		id: id, recheck: g.recheck(http.MethodGet, c, id), amend: c.amend(r),
+	}, err
+}
+
+// dialPeer makes the handshake with the backend for a caller who cannot be
+// answered in HTTP any more.
+func (g *Gateway) dialPeer(r *http.Request, c *carriage) (*relay.Peer, error) {
+	header, err := g.header(r, c)
+	if err != nil {
+		return nil, err
+	}
+	o := relay.Opening{Upstream: c.upstream.Pool, Path: c.path, Query: c.query, Header: header}
+	if c.upstream.KeepHost {
+		o.Host = c.facts.Authority
+	}
+	peer, res, err := relay.Dial(r.Context(), o)
+	if err == nil && res != nil {
+		return nil, fmt.Errorf("the upstream answered the handshake with %d", res.StatusCode)
+	}
+	return peer, err
 }
 
 // openPeer makes the handshake with the backend. A nil Peer means that the

@@ -11,6 +11,10 @@ func (r *Route) WaysIn() []dialect.WayIn {
 			ways = append(ways, dialect.BearerHeader)
 		case Basic:
 			ways = append(ways, dialect.BasicHeader, dialect.BasicName)
+		case Ticket:
+			ways = append(ways, dialect.Ticket)
+		case Message:
+			ways = append(ways, dialect.FirstMessage)
 		case Key:
 			ways = append(ways, dialect.HeaderKey)
 			if r.KeyQuery != "" {

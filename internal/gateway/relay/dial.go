@@ -43,6 +43,9 @@ type Peer struct {
 	deflate  string // extension that it accepted
 }
 
+// Protocol is the subprotocol that it chose.
+func (p *Peer) Protocol() string { return p.protocol }
+
 // Close gives the connection up.
 func (p *Peer) Close() error { return p.conn.Close() }
 

@@ -145,13 +145,19 @@ func (r *Relay) Start(w http.ResponseWriter, q *http.Request, p *Peer) error {
 		r.finish()
 		return err
 	}
+	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	r.Join(conn, early, p)
+	return nil
+}
+
+// Join begins to pass frames for a caller whose handshake has been answered in
+// the words of p. early is what has been read of its frames.
+func (r *Relay) Join(conn net.Conn, early []byte, p *Peer) {
 	conn.SetDeadline(time.Time{})
 	p.conn.SetDeadline(time.Time{})
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 	r.caller = &side{name: "caller", conn: conn, early: append([]byte(nil), early...), masked: true, deflate: p.deflate != ""}
 	r.backend = &side{name: "backend", conn: p.conn, early: p.early, deflate: p.deflate != ""}
 	r.run()
-	return nil
 }
 
 func (r *Relay) run() {
