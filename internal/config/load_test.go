@@ -79,7 +79,7 @@ log: {level: debug}
 	}}
 	want.Routes = []*Route{{
 		Name: "reports", Tenant: "waterworks", Path: "/reports/", Credentials: []CredentialKind{Bearer, Key},
-		KeyHeader: "X-API-Key", Upstream: "sites", Body: MiB,
+		KeyHeader: "X-API-Key", FirstMessage: FirstMessage{As: Bearer}, Upstream: "sites", Body: MiB,
 	}}
 	want.Limits.IdleTimeout = Duration(90 * time.Minute)
 	want.Log.Level = "debug"

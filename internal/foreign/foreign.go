@@ -171,6 +171,10 @@ func (s *Service) believe(ctx context.Context, t tenant.Tenant, i *issuer, tok s
 	if err != nil {
 		return token.Verified{}, err
 	}
+	key, err := token.Confirmation(about.claims)
+	if err != nil {
+		return token.Verified{}, err
+	}
 	p, err := s.Store.PrincipalByName(ctx, t.ID, i.kind, name)
 	switch {
 	case errors.Is(err, principal.ErrNotFound):
@@ -182,7 +186,7 @@ func (s *Service) believe(ctx context.Context, t tenant.Tenant, i *issuer, tok s
 		Hash: hash, Until: s.Now().Add(remember),
 		Subject: token.Subject{
 			Tenant: t.ID, TenantNumber: t.Number, Principal: p.ID, Scopes: about.scopes,
-			Issued: about.issued, Expires: about.expires,
+			Issued: about.issued, Expires: about.expires, ProofKey: key,
 		},
 	}
 	if i.Unscoped {

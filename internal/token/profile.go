@@ -151,8 +151,8 @@ func readAccess(c Claims, tenant, issuer, audience string) (Subject, error) {
 	if c.Has("grt") {
 		s.Grant = text("grt")
 	}
-	if c.Has("cnf") && err == nil {
-		s.ProofKey, err = readConfirmation(c)
+	if err == nil {
+		s.ProofKey, err = Confirmation(c)
 	}
 	if c.Has("scope") {
 		s.Scopes = strings.Fields(text("scope"))
@@ -169,10 +169,13 @@ func readAccess(c Claims, tenant, issuer, audience string) (Subject, error) {
 	return s, err
 }
 
-// readConfirmation reads the one way of confirmation that can be checked here: a
-// token that wants another, or a second one, is worth nothing (RFC 7800, section
-// 3.1).
-func readConfirmation(c Claims) (string, error) {
+// Confirmation reads the thumbprint of the key that a token is bound to; empty:
+// none. It is the one way of confirmation that can be checked here: a token that
+// wants another, or a second one, is worth nothing (RFC 7800, section 3.1).
+func Confirmation(c Claims) (string, error) {
+	if !c.Has("cnf") {
+		return "", nil
+	}
 	cnf, err := c.Object("cnf")
 	if err != nil {
 		return "", err
