@@ -16,6 +16,12 @@ func TestBrowser(t *testing.T) {
 	t.Run("Acqueon", func(t *testing.T) { testBrowserAcqueon(t, b) })
 	t.Run("FieldpineSamples", func(t *testing.T) { testBrowserSamples(t, b, false) })
 	t.Run("FieldpineSamplesHello", func(t *testing.T) { testBrowserSamples(t, b, true) })
+	t.Run("FieldpineClient", func(t *testing.T) {
+		site, s := clientSite(t), startShop(t, "")
+		t.Run("Vectors", func(t *testing.T) { testBrowserVectors(t, b, site) })
+		t.Run("Attacks", func(t *testing.T) { testBrowserAttacks(t, b, site, s) })
+		t.Run("Use", func(t *testing.T) { testBrowserClient(t, b, site, s) })
+	})
 }
 
 // pageScript is a page with one script of testdata/pages.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse.dev/internal/app/apptest"
 	"gatehouse.dev/internal/app/clienttest"
@@ -83,6 +84,17 @@ func certificate(t *testing.T) (cert, key string) {
 		}
 	}
 	return cert, key
+}
+
+// saleToken is a token for one sale.
+func (s *shop) saleToken(t *testing.T, sale string) string {
+	t.Helper()
+	var out struct{ Secret string }
+	s.Admin.Post(t, "/v1/credentials", map[string]any{
+		"principal": s.owner, "kind": "scoped_token", "expires": time.Now().Add(time.Hour),
+		"scope": map[string]any{"type": "Sale", "key": sale, "actions": []string{"fd1.sales.get_sale"}},
+	}, &out)
+	return out.Secret
 }
 
 // socket is the address for FD1.
@@ -182,6 +194,24 @@ func testBrowserSamples(t *testing.T, b *clienttest.Browser, hello bool) {
 		// The literal of the document, on the same socket.
 		p.Eval("say(MyWebSocket, "+quote(sample(t, "apikey.js", "my api key", s.key.Secret))+")", nil)
 		heard(p, "next").isAcknowledgement(t)
+	})
+	t.Run("Token", func(t *testing.T) {
+		p := b.Open(t, site)
+		p.Call(nil, "start", sample(t, "simple.js", "wss://example.com/fd1/open_websocket", s.socket(), "my api key", "not-a-key"), "MyWebSocket")
+		p.Eval("opened(MyWebSocket)", nil)
+		greeted(t, p)
+		p.Eval("say(MyWebSocket, "+quote(sample(t, "token.js", "my token", s.saleToken(t, "7741")))+")", nil)
+		heard(p, "next").isAcknowledgement(t)
+		ask := func(sale string) response {
+			p.Eval(`MyWebSocket.send(JSON.stringify({a: "fd1.sales.get_sale", rq: 1, k: "`+sale+`"}))`, nil)
+			return heard(p, "next")
+		}
+		if r := ask("7741"); r.Error != nil || string(r.Data) != `{"a":"fd1.sales.get_sale","k":"7741"}` {
+			t.Errorf("the sale of the token: %v", r)
+		}
+		if r := ask("7742"); r.Error == nil || r.Error.Code != 403 {
+			t.Errorf("another sale: %v", r)
+		}
 	})
 	t.Run("PositionBeforeLogin", func(t *testing.T) {
 		p := b.Open(t, site)
