@@ -132,7 +132,8 @@ func (c *cage) encrypted(w app.Way) {
 	secret := encryptionSecret(c.t, c.h, user, "fieldpine/shop")
 	c.keep(secret.Secret)
 	session := func(name, secret string, good bool) {
-		sock, err := fieldpine.Dial(c.t.Context(), socketURL(c.h)+w.Path, fieldpine.EncryptedUser(name, secret), nil)
+		sock, err := fieldpine.Dial(c.t.Context(), socketURL(c.h)+w.Path, fieldpine.EncryptedUser(name, secret),
+			&fieldpine.Options{LoginTimeout: time.Minute})
 		if err == nil {
 			err = sock.Call(c.t.Context(), fieldpine.Request{Action: "fd1.products.get_products"}, nil)
 			sock.Close()
@@ -143,10 +144,10 @@ func (c *cage) encrypted(w app.Way) {
 			c.accepted()
 		}
 	}
-	c.sockets.Go(func() { session(user, secret.Secret, true) })
-	asName, wrong := c.mark("as-encryption-user"), c.mark("never-sent")
-	c.sockets.Go(func() { session(asName, wrong, false) })
-	c.sockets.Go(func() { session(user, wrong, false) })
+	// One after the other: each costs a derivation of keys on both sides.
+	session(user, secret.Secret, true)
+	session(user, c.mark("never-sent"), false)
+	session(c.mark("as-encryption-user"), c.mark("never-sent-either"), false)
 }
 
 // throughFD1 shows keys in either header of the HTTP form.
