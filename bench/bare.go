@@ -26,6 +26,9 @@ func runBare(args []string) error {
 	fs := flag.NewFlagSet("bare", flag.ContinueOnError)
 	listen := fs.String("listen", "", "address")
 	upstream := fs.String("upstream", "", "backend of the proxy")
+	cert := fs.String("cert", "", "certificate of the sockets")
+	key := fs.String("key", "", "its key")
+	hello := fs.String("hello", "", "first message of each socket")
 	database := fs.String("database", "", "SQLite file to open before serving")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -37,6 +40,8 @@ func runBare(args []string) error {
 	}
 	var h http.Handler
 	switch args[0] {
+	case "sockets":
+		return runBareSockets(*listen, *cert, *key, *hello)
 	case "empty": // the answer of a forward-auth check
 		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	case "backend":

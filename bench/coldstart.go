@@ -10,7 +10,7 @@ import (
 // prepareColdStart starts both on a database that is there already, and waits
 // for an answer that needs it: ours must know the key by then.
 func prepareColdStart(ctx context.Context, l *lab) (ours, bare side, err error) {
-	g := &gatehouse{dir: filepath.Join(l.dir, "cold")}
+	g := newGatehouse(l, "cold")
 	if err := g.install(ctx, l); err != nil {
 		return nil, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +22,17 @@ import (
 // gatehouse is a running server, with what rows need to know about it.
 type gatehouse struct {
 	*process
-	binary  string
-	dir     string
-	env     []string
-	gate    string // address
-	backend string // address
-	apiKey  string
-	pairs   []string // values of Authorization: Basic
-	tokens  []string // values of Authorization: Bearer, one per pair as far as asked for
+	binary      string
+	dir         string
+	env         []string
+	gate        string // address
+	tls         bool
+	backend     string   // address
+	say         string   // settings to follow those of init; %s is the backend's address
+	backendArgs []string // of the bare server that is the backend
+	apiKey      string
+	pairs       []string // values of Authorization: Basic
+	tokens      []string // values of Authorization: Bearer, one per pair as far as asked for
 
 	stopBackend func()
 }
@@ -56,7 +60,7 @@ func (l *lab) gatehouse(ctx context.Context) (*gatehouse, error) {
 		l.profile = l.gate.profile
 		return l.gate, nil
 	}
-	g := &gatehouse{dir: filepath.Join(l.dir, "house")}
+	g := newGatehouse(l, "house")
 	if err := g.install(ctx, l); err != nil {
 		return nil, err
 	}
@@ -65,6 +69,10 @@ func (l *lab) gatehouse(ctx context.Context) (*gatehouse, error) {
 	}
 	l.gate, l.profile = g, g.profile
 	return g, g.populate(ctx, l.options.tokens)
+}
+
+func newGatehouse(l *lab, name string) *gatehouse {
+	return &gatehouse{dir: filepath.Join(l.dir, name), say: settings, backendArgs: []string{"backend"}}
 }
 
 // install makes an installation with a backend of its own.
@@ -78,7 +86,7 @@ func (g *gatehouse) install(ctx context.Context, l *lab) (err error) {
 	if g.backend, err = freeAddr(); err != nil {
 		return err
 	}
-	back, err := startProcess(l.self, "bare", "backend", "-listen", g.backend)
+	back, err := startProcess(l.self, slices.Concat([]string{"bare"}, g.backendArgs, []string{"-listen", g.backend})...)
 	if err != nil {
 		return err
 	}
@@ -102,8 +110,16 @@ func (g *gatehouse) install(ctx context.Context, l *lab) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, settings, g.backend)
+	_, err = fmt.Fprintf(f, g.say, g.backend)
 	return errors.Join(err, f.Close())
+}
+
+// url is the gate's, as its certificate has it.
+func (g *gatehouse) url() string {
+	if g.tls {
+		return "https://" + g.gate
+	}
+	return "http://" + g.gate
 }
 
 func (g *gatehouse) config() string { return filepath.Join(g.dir, "gatehouse.yaml") }
@@ -136,7 +152,7 @@ func (g *gatehouse) start(ctx context.Context, l *lab) (err error) {
 	if g.process, err = startProcessEnv(g.env, name, args...); err != nil {
 		return err
 	}
-	_, err = g.answers(ctx, "http://"+g.gate+path, http.StatusUnauthorized)
+	_, err = g.answers(ctx, g.url()+path, http.StatusUnauthorized)
 	return err
 }
 
@@ -144,7 +160,12 @@ func (g *gatehouse) profileSocket() string { return filepath.Join(g.dir, "pprof.
 
 // profile writes a CPU profile of the next moments.
 func (g *gatehouse) profile(file string, d time.Duration) {
-	res, err := unixClient(g.profileSocket()).Get(fmt.Sprintf("http://pprof/debug/pprof/profile?seconds=%.0f", max(1, d.Seconds())))
+	g.keep(file, fmt.Sprintf("profile?seconds=%.0f", max(1, d.Seconds())))
+}
+
+// keep writes one of the profiles of net/http/pprof to a file.
+func (g *gatehouse) keep(file, what string) {
+	res, err := unixClient(g.profileSocket()).Get("http://pprof/debug/pprof/" + what)
 	if err != nil {
 		return
 	}

@@ -65,8 +65,8 @@ func (l *lab) cleanRow() {
 }
 
 // startProfile profiles Gatehouse during its turn, when asked to.
-func (l *lab) startProfile(row string, round int) {
-	if l.profile != nil && l.options.profile != "" && round == l.options.rounds {
+func (l *lab) startProfile(row string, last bool) {
+	if l.profile != nil && l.options.profile != "" && last {
 		go l.profile(filepath.Join(l.options.profile, row+".pprof"), l.options.time)
 	}
 }
@@ -168,7 +168,7 @@ func (p *process) answers(ctx context.Context, url string, status int) (time.Tim
 
 // answersTo is answers with headers.
 func (p *process) answersTo(ctx context.Context, url string, h http.Header, status int) (time.Time, error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: anyServer}, Timeout: time.Second}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -195,6 +195,20 @@ func (p *process) answersTo(ctx context.Context, url string, h http.Header, stat
 			return time.Time{}, fmt.Errorf("%s does not serve %s: %w\n%s", p.cmd.Path, url, err, p.log)
 		}
 	}
+}
+
+// memory is what the program has of the machine's, in bytes.
+func (p *process) memory() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("read memory: %w", err)
+	}
+	f := strings.Fields(string(text))
+	if len(f) < 2 {
+		return 0, fmt.Errorf("read memory: %q", text)
+	}
+	pages, err := strconv.ParseFloat(f[1], 64)
+	return pages * float64(os.Getpagesize()), err
 }
 
 // tail keeps the last of what a program wrote, for error messages.

@@ -62,15 +62,17 @@ func parse(args []string) (o options, err error) {
 		o.only = strings.Split(*only, ",")
 	}
 	for _, name := range o.only {
-		if !slices.ContainsFunc(rows, func(r row) bool { return r.name == name }) {
+		if !slices.ContainsFunc(allRows(), func(r row) bool { return r.name == name }) {
 			return o, fmt.Errorf("no row is called %q; there are: %s", name, strings.Join(names(), ", "))
 		}
 	}
 	return o, nil
 }
 
+func allRows() []row { return slices.Concat(rows, socketRows) }
+
 func names() (out []string) {
-	for _, r := range rows {
+	for _, r := range allRows() {
 		out = append(out, r.name)
 	}
 	return out
@@ -87,7 +89,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer l.close()
 	var results []result
-	for _, r := range rows {
+	for _, r := range allRows() {
 		if len(o.only) > 0 && !slices.Contains(o.only, r.name) {
 			continue
 		}

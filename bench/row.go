@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ type row struct {
 	name, what, against string
 	aim                 float64 // of ours / bare
 	atMost              bool    // the aim is an upper bound (times); else a lower one (rates)
+	unit                unit    // of what is measured; zero: a time where atMost, else a rate
+	absolute            bool    // the aim is of ours alone
+	rounds              int     // instead of the option's, for turns that are long
 	prepare             func(ctx context.Context, l *lab) (ours, bare side, err error)
 }
 
@@ -65,12 +69,13 @@ func (l *lab) measure(ctx context.Context, r row) result {
 	}
 	var o, b []measure
 	var ratios []float64
-	for round := range l.options.rounds + 1 {
+	rounds := cmp.Or(r.rounds, l.options.rounds)
+	for round := range rounds + 1 {
 		var x, y measure
 		var errOurs, errBare error
 		turns := []func(){
 			func() {
-				l.startProfile(r.name, round)
+				l.startProfile(r.name, round == rounds)
 				x, errOurs = ours(ctx, l.options.time)
 			},
 			func() { y, errBare = bare(ctx, l.options.time) },
@@ -121,10 +126,14 @@ func median(v []float64) float64 {
 }
 
 func (r result) met() bool {
-	if r.row.atMost {
-		return r.ratio <= r.row.aim
+	value := r.ratio
+	if r.row.absolute {
+		value = r.ours.value / r.row.unit.size()
 	}
-	return r.ratio >= r.row.aim
+	if r.row.atMost {
+		return value <= r.row.aim
+	}
+	return value >= r.row.aim
 }
 
 func (r result) line() string {
@@ -142,7 +151,28 @@ func (r result) line() string {
 	return text
 }
 
+// unit is what a row counts in.
+type unit string
+
+const (
+	kibibytes    unit = "KiB" // measured in bytes
+	milliseconds unit = "ms"  // measured in seconds
+)
+
+func (u unit) size() float64 {
+	switch u {
+	case kibibytes:
+		return 1 << 10
+	case milliseconds:
+		return 1e-3
+	}
+	return 1
+}
+
 func (r row) aimText() string {
+	if r.absolute {
+		return fmt.Sprintf("ours ≤ %.0f %s", r.aim, r.unit)
+	}
 	if r.atMost {
 		return fmt.Sprintf("≤ %.2f", r.aim)
 	}
@@ -150,6 +180,9 @@ func (r row) aimText() string {
 }
 
 func (r result) amount(m measure) string {
+	if r.row.unit != "" {
+		return fmt.Sprintf("%.1f %s", m.value/r.row.unit.size(), r.row.unit)
+	}
 	if r.row.atMost {
 		return time.Duration(m.value * float64(time.Second)).Round(100 * time.Microsecond).String()
 	}

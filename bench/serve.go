@@ -19,6 +19,7 @@ import (
 // runServer is `gatehouse serve` with a socket that gives profiles, which the
 // program itself does not have.
 func runServer(file, socket string) error {
+	os.Remove(socket) // of one that was started before
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		return err
