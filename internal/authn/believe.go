@@ -21,6 +21,7 @@ type believed struct {
 	limits     credential.Constraints
 	secretFrom time.Time
 	secretEnds time.Time
+	found      time.Time    // when the store was read for it
 	metered    bool         // its logins are counted
 	until      time.Time    // not remembered longer; zero: as long as the identity lives
 	weak       bool         // throttled also when remembered

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/remember"
@@ -66,13 +67,23 @@ func (s *Service) fresh() *Refusal {
 	return nil
 }
 
+// loginAge is how old a belief may be for a login. The log makes it as good at any
+// age; that it is read anew now and then is a second thread. When ten thousand
+// dashboards of one key come back at once, it is read once a second.
+// What is counted is read each time.
+const loginAge = time.Second
+
+func (s *Service) justFound(b *believed) bool {
+	return !b.metered && s.Now().Sub(b.found) < loginAge
+}
+
 // verify returns what is remembered of a, or finds it out.
 func (s *Service) verify(ctx context.Context, a *Attempt, login bool) (*believed, *Refusal) {
 	if a.Method == identity.Encryption {
 		return s.prove(ctx, *a) // nothing was presented that could be remembered
 	}
 	k := s.fingerprint(a)
-	if b, ok := s.known.Get(k); ok && (b.weak || !login) {
+	if b, ok := s.known.Get(k); ok && (!login || b.weak || s.justFound(b)) {
 		if b.weak {
 			if r := s.look(ctx, a); r != nil {
 				return nil, r
@@ -140,7 +151,7 @@ func (s *Service) find(ctx context.Context, a *Attempt) (remember.Belief[*believ
 	if r != nil {
 		return remember.Belief[*believed]{}, r
 	}
-	b.identity.AsOf = asOf
+	b.identity.AsOf, b.found = asOf, s.Now()
 	return remember.Belief[*believed]{
 		Value:   b,
 		Grounds: b.identity.Grounds,
