@@ -8,6 +8,7 @@ import (
 
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feedapi"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/gateway"
@@ -23,13 +24,22 @@ type entrance struct {
 	routes    []gateway.Route
 	upstreams map[string]*gateway.Upstream
 	wheel     *socket.Wheel
-	work      []task // of the dialects
+	turns     *fair.Queue // in which those who open sockets are verified
+	work      []task      // of the dialects
 	lastWords []func() (heard int)
 }
 
+// Ten thousand clients that come back at once must not fail anybody else. What
+// their logins need of the processors is taken by a few at a time, in turn by
+// source; the others wait, which costs a few KiB each.
+const (
+	turnsAtOnce  = 32
+	turnsWaiting = 16384
+)
+
 // newEntrance puts backends, routes and dialects on the hosts of their tenants.
 func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spoken, k *core, s *State, logger *slog.Logger) (_ *entrance, err error) {
-	e := &entrance{wheel: socket.NewWheel()}
+	e := &entrance{wheel: socket.NewWheel(), turns: fair.NewQueue(turnsAtOnce, turnsWaiting)}
 	if e.upstreams, err = newUpstreams(c, logger); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (s *speaker) ayyeka(a *config.Ayyeka, c ayyeka.Config) (dialect.Dialect, er
 func (s *speaker) acqueon(a *config.Acqueon) (dialect.Dialect, error) {
 	d, run, err := acqueon.New(acqueon.Server{
 		Config: acqueonConfig(a, s.settings.Origins),
-		Door:   s.core.door, Feeds: s.core.feeds, Wheel: s.entrance.wheel, Logger: s.logger,
+		Door:   s.core.door, Feeds: s.core.feeds, Wheel: s.entrance.wheel, Turns: s.entrance.turns, Logger: s.logger,
 	})
 	s.entrance.work = append(s.entrance.work, task{
 		"the reports of tenant " + s.tenant.Name, func(ctx context.Context) error { run(ctx); return nil },
@@ -79,7 +79,7 @@ func (s *speaker) fieldpine(f *config.Fieldpine) (dialect.Dialect, error) {
 	})
 	return fieldpine.New(fieldpine.Server{
 		Config: fieldpineConfig(f, s.settings.Origins),
-		Door:   s.core.door, Wheel: s.entrance.wheel, Pushes: s.core.pushes, Logger: s.logger,
+		Door:   s.core.door, Wheel: s.entrance.wheel, Turns: s.entrance.turns, Pushes: s.core.pushes, Logger: s.logger,
 		Endpoints: newEndpoints(f.Endpoints, func(name string) dialect.Upstream { return s.upstream(fieldpine.Name, name) }),
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"gatehouse.dev/internal/dialect/acqueon"
 	"gatehouse.dev/internal/dialect/ayyeka"
 	"gatehouse.dev/internal/dialect/fieldpine"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/gate"
 	"gatehouse.dev/internal/socket"
 )
@@ -30,7 +31,7 @@ func TestURLsDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The parts are only there to be there: nobody calls.
-	fd1, err := fieldpine.New(fieldpine.Server{
+	fd1, err := fieldpine.New(fieldpine.Server{Turns: fair.NewQueue(1, 0),
 		Config: fieldpine.Config{Alias: true}, Wheel: socket.NewWheel(), Logger: slog.New(slog.DiscardHandler),
 		Door: struct{ fieldpine.Door }{}, Endpoints: struct{ fieldpine.Endpoints }{},
 	})

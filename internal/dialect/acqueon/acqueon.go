@@ -71,8 +71,6 @@ const (
 
 // Bounds of all conns together.
 const (
-	maxPending  = 256  // handshakes that are being verified at once
-	maxWaiting  = 8192 // and that wait for it
 	maxHeldBack = 4096 // refused conns that are kept silent for a while
 )
 
@@ -97,16 +95,16 @@ type Server struct {
 	Feeds  Feeds
 	Names  Names // nil: names are unique on this node
 	Wheel  *socket.Wheel
+	Turns  *fair.Queue // in which handshakes are verified
 	Logger *slog.Logger
 }
 
 // service is a Server that is ready.
 type service struct {
 	Server
-	kind    *socket.Kind
-	pending *fair.Queue
-	held    atomic.Int64 // refused conns that are kept silent
-	pulse   pulse
+	kind  *socket.Kind
+	held  atomic.Int64 // refused conns that are kept silent
+	pulse pulse
 }
 
 // New checks the configuration and makes the dialect. Run must run while it
@@ -125,8 +123,7 @@ func New(s Server) (d dialect.Dialect, run func(context.Context), err error) {
 		s.Names = NewNames()
 	}
 	sv := &service{
-		Server:  s,
-		pending: fair.NewQueue(maxPending, maxWaiting),
+		Server: s,
 		kind: socket.NewKind(socket.Options{
 			Wheel:       s.Wheel,
 			ReadLimit:   readLimit,

@@ -24,6 +24,7 @@ import (
 
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/bus/inproc"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
@@ -106,7 +107,7 @@ func newRig(t *testing.T, c Config) *rig {
 	r := &rig{door: &door{index: live.New(live.Options{})}, hub: feed.NewHub(feed.Options{Bus: bus})}
 	r.door.index.Attach(always{})
 	c.PlainText = true
-	d, run, err := New(Server{Config: c, Door: r.door, Feeds: r.hub, Wheel: wheel, Logger: slog.New(slog.DiscardHandler)})
+	d, run, err := New(Server{Config: c, Door: r.door, Feeds: r.hub, Wheel: wheel, Turns: fair.NewQueue(8, 64), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

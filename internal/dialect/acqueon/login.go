@@ -28,7 +28,7 @@ func (c *conn) admit(r *http.Request, path string) error {
 		return err
 	}
 	c.name, c.stamped = shown.Name, shown.Stamped()
-	leave, err := s.pending.Enter(r.Context(), c.facts.Remote.String())
+	leave, err := s.Turns.Enter(r.Context(), c.facts.Remote.String())
 	if err != nil {
 		return tooBusy
 	}

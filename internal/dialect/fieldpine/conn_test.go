@@ -25,6 +25,7 @@ import (
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/bus/inproc"
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
@@ -184,7 +185,7 @@ func newRig(t *testing.T, c Config) *rig {
 	}
 	r.door.index.Attach(always{})
 	c.PlainText = true
-	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Pushes: r.hub, Logger: slog.New(slog.DiscardHandler)})
+	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Turns: fair.NewQueue(8, 64), Pushes: r.hub, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
@@ -112,7 +113,8 @@ type Server struct {
 	Door      Door
 	Endpoints Endpoints
 	Wheel     *socket.Wheel
-	Pushes    Pushes // nil: backends have nothing to say
+	Pushes    Pushes      // nil: backends have nothing to say
+	Turns     *fair.Queue // in which logins are verified
 	Logger    *slog.Logger
 }
 
@@ -125,7 +127,7 @@ type service struct {
 
 // New makes the dialect.
 func New(s Server) (dialect.Dialect, error) {
-	if s.Door == nil || s.Endpoints == nil || s.Wheel == nil || s.Logger == nil {
+	if s.Door == nil || s.Endpoints == nil || s.Wheel == nil || s.Turns == nil || s.Logger == nil {
 		return dialect.Dialect{}, errors.New("fieldpine: a part is missing")
 	}
 	s.Config.Limits = s.Config.Limits.orDefaults()
