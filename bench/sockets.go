@@ -20,7 +20,7 @@ const (
 	crowdSize   = 10_000
 	proxiedSize = 5_000
 	atOnce      = 64              // visits under way while a crowd gathers
-	calm        = 3 * time.Second // between gathering and measuring
+	calm        = 6 * time.Second // between gathering and measuring
 )
 
 const bareLoop = "bare `gobwas/ws` loop"
@@ -352,7 +352,7 @@ func broadcast(ctx context.Context, v visit, publish func(context.Context, int) 
 	defer c.scatter()
 	var times []float64
 	for n := range publications {
-		if err := sleep(ctx, calm/4); err != nil {
+		if err := sleep(ctx, calm/8); err != nil {
 			return measure{}, err
 		}
 		heard := c.hearing(fmt.Sprintf("call-%d-", n))

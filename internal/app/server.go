@@ -142,7 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(err, s.abandon())
 	}
 	s.crew.start(s.entrance.tasks()...)
-	var watches []task
+	watches := []task{{"giving memory back", func(ctx context.Context) error { return newCalm().run(ctx, 2*time.Second) }}}
 	for _, pair := range s.certificates {
 		watches = append(watches, task{"the certificates", func(ctx context.Context) error { pair.Watch(ctx, 5*time.Second); return nil }})
 	}
