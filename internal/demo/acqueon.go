@@ -34,7 +34,7 @@ const (
 func (d *demo) seedAcqueon(ctx context.Context, earlier Acqueon) (Acqueon, error) {
 	a := earlier
 	if a.APIKey == "" || d.tryPair(ctx, a) != nil {
-		owner, err := d.principal(ctx, boardName, "acqueon/viewer")
+		owner, err := d.principal(ctx, "clients", boardName, "acqueon/viewer")
 		if err != nil {
 			return a, err
 		}
@@ -60,7 +60,7 @@ func (d *demo) seedAcqueon(ctx context.Context, earlier Acqueon) (Acqueon, error
 
 // simulate has a call centre published, by somebody who may do nothing else.
 func (d *demo) simulate(ctx context.Context, logger *slog.Logger) error {
-	owner, err := d.principal(ctx, publisherName, "feed/publisher@Feed:"+metricsFeed)
+	owner, err := d.principal(ctx, "clients", publisherName, "feed/publisher@Feed:"+metricsFeed)
 	if err != nil {
 		return err
 	}
@@ -95,14 +95,15 @@ func (d *demo) onlyKey(ctx context.Context, owner string) (made, error) {
 	return d.credential(ctx, owner, "api_key", "", "publishes the simulated call centre")
 }
 
-// principal returns the id of a client, made with one role when absent.
-func (d *demo) principal(ctx context.Context, name, role string) (string, error) {
+// principal returns the id of somebody, made with one role when absent. kind is
+// "clients" or "users".
+func (d *demo) principal(ctx context.Context, kind, name, role string) (string, error) {
 	var page struct {
 		Items []struct {
 			ID string `json:"id"`
 		} `json:"items"`
 	}
-	if err := d.admin.get(ctx, "/v1/clients?name="+url.QueryEscape(name), &page); err != nil {
+	if err := d.admin.get(ctx, "/v1/"+kind+"?name="+url.QueryEscape(name), &page); err != nil {
 		return "", fmt.Errorf("look for %s: %w", name, err)
 	}
 	if len(page.Items) > 0 {
@@ -111,7 +112,7 @@ func (d *demo) principal(ctx context.Context, name, role string) (string, error)
 	var one struct {
 		ID string `json:"id"`
 	}
-	err := d.admin.post(ctx, "/v1/clients", map[string]any{
+	err := d.admin.post(ctx, "/v1/"+kind, map[string]any{
 		"name": name, "comment": "made by gatehouse demo", "roles": []string{role},
 	}, http.StatusCreated, &one)
 	if err != nil {
@@ -138,7 +139,7 @@ func (d *demo) acqueon(a Acqueon) chapter {
 			return "OpenID", d.hello(ctx, metricsPath, name, base64.StdEncoding.EncodeToString([]byte(a.AccessToken)))
 		}},
 		{what: "a key pair, and the five reports", how: "WebSocket " + metricsPath, do: func(ctx context.Context) (string, error) {
-			owner, err := d.principal(ctx, boardName, "acqueon/viewer")
+			owner, err := d.principal(ctx, "clients", boardName, "acqueon/viewer")
 			if err != nil {
 				return "", err
 			}

@@ -105,6 +105,9 @@ func (d *demo) show(ctx context.Context, h *house, dir string, o Options, began 
 		return fmt.Errorf("seed the demonstration: %w", err)
 	}
 
+	if file.Fieldpine, err = d.seedFieldpine(ctx, earlier.Fieldpine); err != nil {
+		return fmt.Errorf("seed the demonstration: %w", err)
+	}
 	if file.Acqueon, err = d.seedAcqueon(ctx, earlier.Acqueon); err != nil {
 		return fmt.Errorf("seed the demonstration: %w", err)
 	}
@@ -112,7 +115,7 @@ func (d *demo) show(ctx context.Context, h *house, dir string, o Options, began 
 		return fmt.Errorf("begin the simulation: %w", err)
 	}
 	taking, receipt := d.taking()
-	passed, failed := d.screen.prove(ctx, []chapter{d.ayyeka(file.Ayyeka), d.routes(file.Gateway), d.acqueon(file.Acqueon), taking})
+	passed, failed := d.screen.prove(ctx, []chapter{d.ayyeka(file.Ayyeka), d.routes(file.Gateway), d.acqueon(file.Acqueon), d.fieldpine(file.Fieldpine), taking})
 	if err := ctx.Err(); err != nil {
 		return nil // interrupted: not a failure
 	}

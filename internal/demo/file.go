@@ -20,6 +20,8 @@ type File struct {
 	Ayyeka  Ayyeka  `json:"ayyeka"`
 	Gateway Gateway `json:"gateway"`
 	Acqueon Acqueon `json:"acqueon"`
+
+	Fieldpine Fieldpine `json:"fieldpine"`
 }
 
 // Admin is the admin API.
@@ -53,6 +55,24 @@ type Gateway struct {
 	DownloadURL  string `json:"download_url"`
 	SocketURL    string `json:"socket_url"`
 	CredentialID string `json:"credential_id"`
+}
+
+// Fieldpine has one login of each kind for that dialect.
+type Fieldpine struct {
+	APIKey             string        `json:"apikey"`
+	Token              string        `json:"token"`
+	TokenResource      TokenResource `json:"token_resource"`
+	EncryptionUser     string        `json:"encryption_user"`
+	EncryptionPassword string        `json:"encryption_password"`
+	WSURL              string        `json:"ws_url"`
+	CredentialID       string        `json:"credential_id"` // of the API key
+}
+
+// TokenResource is what the token opens, and something that it does not.
+type TokenResource struct {
+	Action   string `json:"action"`
+	Key      string `json:"k"`
+	OtherKey string `json:"other_k"`
 }
 
 // write puts the file in place by rename, so that a script never reads half of

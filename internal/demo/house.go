@@ -56,6 +56,12 @@ tenants:
     dialects:
       ayyeka: {upstream: sample}
       acqueon: {plain_text: true}
+      fieldpine:
+        plain_text: true
+        link: https://shop.example/r/{token}
+        endpoints:
+          - {action: fd1.products.get_products, upstream: sample}
+          - {action: fd1.sales.get_sale, upstream: sample, entity: Sale}
 
 routes:
   - name: files

@@ -39,6 +39,8 @@ func (d *demo) tryIt(f File, dir string) {
 		`s.onmessage = e => { let m = JSON.parse(e.data), me = m.Receiver; console.log(m.MessageType, m.Data)`,
 		`  if (m.MessageType == 'OpenID') s.send(JSON.stringify({Sender: me, Receiver: 'ATIRealTimeService',`,
 		`    MessageType: 'AEPerformanceMetricInitialization', Data: JSON.stringify({TimeZoneOffset: 0, Sender: me})})) }`)
+	s.paste("FD1 in one request, by key",
+		fmt.Sprintf("curl -H 'X-Apikey: %s' %s/fd1/products/get_products", f.Fieldpine.APIKey, local(f.BaseURL)))
 	s.printf("\n  Everything a script needs is in %s\n", s.in(cyan, filepath.Join(dir, FileName)))
 	s.printf("  Up until you press Ctrl-C.\n")
 }

@@ -25,6 +25,7 @@ func Handler(verifier *gateidentity.Verifier) http.Handler {
 	known.HandleFunc("GET /v2.0/user/uiPreferences", preferences)
 	known.HandleFunc("GET "+DownloadPath+"{name}", download)
 	known.HandleFunc("GET "+EchoPath, echo)
+	shop(known)
 	known.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w, "not found") })
 
 	mux := http.NewServeMux()
