@@ -117,6 +117,9 @@ func dialRaw(t *testing.T, h *apptest.House, path, name, password string, header
 // first reads the first message of a socket, or why there is none.
 func first(t *testing.T, c *websocket.Conn) (string, error) {
 	t.Helper()
+	if c == nil {
+		t.Fatal("there is no socket: it was refused")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second*slack)
 	defer cancel()
 	_, data, err := c.Read(ctx)
