@@ -2,6 +2,7 @@ package dialecttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,6 +49,14 @@ func sample(t *testing.T) Target {
 	vars := map[string]string{"host": "sample.example", "user": "ann"}
 	target := Target{Addr: server.Listener.Addr().String(), Vars: vars}
 	vars["remembered"] = "ab12"
+	upper := func(text string) (string, error) { return strings.ToUpper(text), nil }
+	lower := func(text string) (string, error) {
+		if text == "NOT" {
+			return "", errors.New("not lower")
+		}
+		return text, nil
+	}
+	target.Forms = map[string]Form{"upper": {Encode: upper}, "lower": {Decode: lower}}
 	target.Do = map[string]func(context.Context, ...string) error{
 		"remember": func(_ context.Context, args ...string) error {
 			if len(args) != 1 || args[0] != "ab12" && args[0] != "ann" {
@@ -132,6 +141,13 @@ func TestFrameDifferencesAreFound(t *testing.T) {
 		"close code":   {"<< close 1000", "<< close 1001", "holds\n1000"},
 		"unknown kind": {"<< pong x", "<< pang x", `"pang"`},
 		"not the end":  {"<< pong x", "<< eof", "goes on"},
+		"not silent":   {"<< pong x", "<< silence 1s", "silence was broken: frame (opcode 10) holds\nx"},
+		"ended":        {"<< eof", "<< silence 1s", "silence was broken: EOF"},
+		"late":         {"<< silence 50ms", "<< within 50ms pong x", "no frame"},
+		"no time":      {"<< silence 50ms", "<< silence long", "invalid duration"},
+		"encoded":      {"lower IN", "lower in", "want lower"},
+		"undecodable":  {">> upper in", ">> upper not", "not lower"},
+		"one way":      {"<< within 5s lower IN", "<< upper IN", `"upper"`},
 		"bad hex":      {">> binary 00ff", ">> binary 0", "odd length"},
 	} {
 		t.Run(name, func(t *testing.T) {

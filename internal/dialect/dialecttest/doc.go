@@ -32,7 +32,13 @@
 //	decision   << eof
 //
 // with text, binary (in hex), ping, pong and close (code and reason) in both
-// directions, and eof for the end of the connection.
+// directions, and eof for the end of the connection. A target may have kinds of
+// its own (Target.Forms), for frames that are encrypted on the way. Time counts
+// on lines that come back: the next frame must come within so long, or nothing
+// may for so long.
+//
+//	decision   << silence 1s
+//	decision   << within 3s close 1008
 //
 // A line that begins with do calls the test: the first word names a function of
 // [Target.Do], the rest are its arguments. It happens where it stands, also

@@ -36,7 +36,8 @@ func (p *player) play(ctx context.Context, x exchange) error {
 		return err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	until := time.Now().Add(patience)
+	conn.SetDeadline(until)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -63,7 +64,7 @@ func (p *player) play(ctx context.Context, x exchange) error {
 		case l.arrow == ">>":
 			err = p.sendFrame(l, conn)
 		default:
-			err = p.readFrame(l, in)
+			err = p.readLater(l, &wire{in, conn, until})
 		}
 		if err != nil {
 			return err

@@ -17,6 +17,15 @@ type Target struct {
 	Vars map[string]string
 	// Do are what its do lines may call; a returned error fails the test.
 	Do map[string]func(ctx context.Context, args ...string) error
+	// Forms are further kinds of frames: text frames that travel in another form
+	// than the recording shows, such as encrypted ones.
+	Forms map[string]Form
+}
+
+// Form makes the text of a frame of what a recording says, and the other way
+// round. What has only one direction leaves the other out.
+type Form struct {
+	Encode, Decode func(text string) (string, error)
 }
 
 // Run replays every file that matches the glob as a parallel subtest, each
