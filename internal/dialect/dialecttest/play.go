@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds each exchange.
-const patience = 20 * time.Second
+const patience = 40 * time.Second
 
 // failed names the line and who promises it.
 func failed(l line, format string, args ...any) error {
