@@ -197,10 +197,10 @@ func (h *hall) visit(path string) visit {
 const reports = 7
 
 // board is a wall board that logs in with a key pair; to the end, or only until
-// it is told who it is.
-func (h *hall) board(pair made, initialise bool) visit {
+// it is told who it is. Each generation has names of its own.
+func (h *hall) board(pair made, initialise bool, generation int) visit {
 	v := h.visit("")
-	name := func(i int) string { return fmt.Sprintf("PerformanceMetrics_board%d_1767225600", i) }
+	name := func(i int) string { return fmt.Sprintf("PerformanceMetrics_board%d_%d", i, 1767225600+generation) }
 	v.path = func(i int) string { return "/AEDataTransmitter?name=" + name(i) }
 	inner := base64.StdEncoding.EncodeToString([]byte(pair.Credential.Key + ":" + pair.Secret))
 	v.header = func(i int) string {

@@ -17,6 +17,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "bare" { // started by the kit itself
 		exit(runBare(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "pace" {
+		exit(runPace(os.Args[2:], os.Stdout))
+	}
 	if len(os.Args) == 4 && os.Args[1] == "serve" {
 		exit(runServer(os.Args[2], os.Args[3]))
 	}

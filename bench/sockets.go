@@ -46,7 +46,7 @@ var socketRows = []row{
 		name: "login-acqueon", what: "connect and log in with Acqueon key and secret", against: "bare handshakes, " + bareLoop,
 		aim: 0.55, rounds: 3, prepare: loginsOf(false, func(ctx context.Context, h *hall) (visit, error) {
 			pair, err := h.newPair(ctx)
-			return h.board(pair, false), err
+			return h.board(pair, false, 0), err
 		}),
 	},
 	{
@@ -70,6 +70,10 @@ var socketRows = []row{
 		name: "revoke-proxied", what: "revoke the key behind 5,000 proxied sockets, until the last is closed", against: "close frames of a " + bareLoop,
 		unit: milliseconds, aim: 250, atMost: true, absolute: true, rounds: 3,
 		prepare: revocationOf(proxiedSize, "sockets", (*hall).proxied),
+	},
+	{
+		name: "storm", what: "99th percentile of 200 HTTP requests a second while 10,000 wall boards are dropped and return at once",
+		against: "the same without the storm", unit: milliseconds, aim: 5, atMost: true, rounds: 2, prepare: prepareStorm,
 	},
 }
 
@@ -302,7 +306,7 @@ func preparePublish(ctx context.Context, l *lab) (ours, bare side, err error) {
 		if err != nil {
 			return measure{}, err
 		}
-		return broadcast(ctx, h.board(pair, true), func(ctx context.Context, n int) error { return h.publish(ctx, n) })
+		return broadcast(ctx, h.board(pair, true, 0), func(ctx context.Context, n int) error { return h.publish(ctx, n) })
 	}
 	bare = func(ctx context.Context, _ time.Duration) (measure, error) {
 		p, err := b.open(ctx)
