@@ -40,6 +40,9 @@ type Attempt struct {
 	Remote    netip.Addr
 	Country   string // from the operator's database or a trusted proxy only
 	RequestID string
+	// Recent lets a login do with what the store said less than a second ago. It
+	// is for clients that come back by the thousand.
+	Recent bool
 }
 
 // Pair is one reading of a name and a secret.

@@ -67,10 +67,10 @@ func (s *Service) fresh() *Refusal {
 	return nil
 }
 
-// loginAge is how old a belief may be for a login. The log makes it as good at any
-// age; that it is read anew now and then is a second thread. When ten thousand
-// dashboards of one key come back at once, it is read once a second.
-// What is counted is read each time.
+// loginAge is how old a belief may be for a login that asks for no more. The log
+// makes it as good at any age; that the store is read anew is a second thread.
+// When ten thousand dashboards of one key come back at once, it is read once a
+// second. What is counted is read each time.
 const loginAge = time.Second
 
 func (s *Service) justFound(b *believed) bool {
@@ -83,7 +83,7 @@ func (s *Service) verify(ctx context.Context, a *Attempt, login bool) (*believed
 		return s.prove(ctx, *a) // nothing was presented that could be remembered
 	}
 	k := s.fingerprint(a)
-	if b, ok := s.known.Get(k); ok && (!login || b.weak || s.justFound(b)) {
+	if b, ok := s.known.Get(k); ok && (!login || b.weak || a.Recent && s.justFound(b)) {
 		if b.weak {
 			if r := s.look(ctx, a); r != nil {
 				return nil, r

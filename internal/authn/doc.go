@@ -28,8 +28,8 @@
 // presented, with its grounds and the log position that this node had applied
 // before it read the store. A hit counts only while no ground was taken away
 // later, and only while the log can be read. A login with a strong secret reads
-// the store again all the same, once a second for each secret: it is cheap, and
-// what it opens lives long. While the
+// the store again all the same: it is cheap, and what it opens lives long. Those
+// who open sockets by the thousand do with once a second. While the
 // store is away, what is remembered will do for it until the lease is over.
 //
 // # Strong and weak

@@ -131,8 +131,8 @@ type Stats struct {
 // 101 with the further header fields, and returns the socket, on which nothing
 // happens before Start. When it fails the connection is gone.
 //
-// The socket lives in its own context, a child of ctx: that of the request ends
-// with its handler.
+// The socket lives in its own context, a child of ctx. That should not be the
+// request's, which ends with its handler and would keep all that led to it.
 func (k *Kind) Accept(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	raw, early, err := upgrade(w, r, header)
 	if err != nil {

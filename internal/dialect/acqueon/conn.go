@@ -55,7 +55,7 @@ func (c *conn) open(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, r, duplicate)
 		return
 	}
-	sock, err := c.kind.Accept(context.WithoutCancel(r.Context()), w, r, nil)
+	sock, err := c.kind.Accept(context.Background(), w, r, nil)
 	if err != nil {
 		c.release()
 		return
@@ -273,7 +273,7 @@ func (c *conn) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 		tooMany.write(w)
 		return
 	}
-	sock, err := c.kind.Accept(context.WithoutCancel(r.Context()), w, r, nil)
+	sock, err := c.kind.Accept(context.Background(), w, r, nil)
 	if err != nil {
 		c.held.Add(-1)
 		return

@@ -59,7 +59,7 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 		refuse(w, packet{}, http.StatusTooManyRequests, "too many sockets that have not logged in")
 		return
 	}
-	sock, err := s.kind.Accept(context.WithoutCancel(r.Context()), w, r, nil)
+	sock, err := s.kind.Accept(context.Background(), w, r, nil)
 	if err != nil {
 		s.silent.leave()
 		return
