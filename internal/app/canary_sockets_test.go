@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ var cageSockets = map[string]func(c *cage, w app.Way){
 	"dialect acqueon basic-name":      (*cage).asAcqueonName,
 	"dialect fieldpine first-message": (*cage).throughLogin,
 	"dialect fieldpine header-key":    (*cage).throughFD1,
+	"dialect fieldpine ticket":        (*cage).withFD1Ticket,
 	"route perch ticket":              (*cage).withTicket,
 	"route perch first-message":       (*cage).asFirstMessage,
 }
@@ -153,13 +155,21 @@ func (c *cage) encrypted(w app.Way) {
 // throughFD1 shows keys in either header of the HTTP form.
 func (c *cage) throughFD1(w app.Way) {
 	ask := func(header, key string) int {
-		req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.h.Gate+w.Path+"products/get_products", nil)
+		method, path := http.MethodGet, w.Path+"products/get_products"
+		if w.Method != "" {
+			method, path = w.Method, w.Path
+		}
+		req, err := http.NewRequestWithContext(c.t.Context(), method, c.h.Gate+path, nil)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		req.Header.Set(header, key)
 		status, body := do(c.t, http.DefaultClient, req)
 		c.look("the answer of "+w.Path, body)
+		var made struct{ Data struct{ Ticket string } }
+		if json.Unmarshal([]byte(body), &made) == nil && made.Data.Ticket != "" {
+			c.fd1Ticket = made.Data.Ticket
+		}
 		return status
 	}
 	for _, header := range []string{"X-Apikey", "X-Api-Key"} {
@@ -203,6 +213,25 @@ func (c *cage) withTicket(w app.Way) {
 		ticket string
 		good   bool
 	}{{c.mark("wrong ticket"), false}, {"ghw_" + c.mark("ticket-shaped"), false}, {made, true}, {made, false}} {
+		sock, err := c.dial(w.Path+"?ticket="+url.QueryEscape(s.ticket), nil)
+		if (err == nil) != s.good {
+			c.t.Errorf("%s at %s: good %v, %v", w.In, w.Path, s.good, err)
+		}
+		if err == nil {
+			c.accepted()
+			sock.CloseNow()
+		}
+	}
+}
+
+// withFD1Ticket does the same with those of FD1.
+func (c *cage) withFD1Ticket(w app.Way) {
+	c.throughFD1(app.Way{Owner: w.Owner, Method: http.MethodPost, Path: "/fd1/session/create_ticket"})
+	c.all = append(c.all, c.fd1Ticket)
+	for _, s := range []struct {
+		ticket string
+		good   bool
+	}{{c.mark("wrong ticket"), false}, {c.fd1Ticket, true}, {c.fd1Ticket, false}} {
 		sock, err := c.dial(w.Path+"?ticket="+url.QueryEscape(s.ticket), nil)
 		if (err == nil) != s.good {
 			c.t.Errorf("%s at %s: good %v, %v", w.In, w.Path, s.good, err)

@@ -86,6 +86,7 @@ type cage struct {
 
 	pair, key, user apptest.Credential
 	token           string
+	fd1Ticket       string
 
 	sockets sync.WaitGroup // canaries on their way through sockets
 	mu      sync.Mutex     // of all and good, while some are

@@ -79,14 +79,14 @@ func (s *speaker) fieldpine(f *config.Fieldpine) (dialect.Dialect, error) {
 	})
 	return fieldpine.New(fieldpine.Server{
 		Config: fieldpineConfig(f, s.settings.Origins),
-		Door:   s.core.door, Wheel: s.entrance.wheel, Turns: s.entrance.turns, Pushes: s.core.pushes, Logger: s.logger,
+		Door:   s.core.door, Wheel: s.entrance.wheel, Turns: s.entrance.turns, Pushes: s.core.pushes, Tickets: s.core.tickets, Logger: s.logger,
 		Endpoints: newEndpoints(f.Endpoints, func(name string) dialect.Upstream { return s.upstream(fieldpine.Name, name) }),
 	})
 }
 
 func fieldpineConfig(f *config.Fieldpine, origins []config.Origin) fieldpine.Config {
 	return fieldpine.Config{
-		Alias: f.Alias, Hello: f.Hello, PlainText: f.PlainText, Origins: originsOf(f.Origins, origins),
+		Alias: f.Alias, Hello: f.Hello, PlainText: f.PlainText, Origins: originsOf(f.Origins, origins), Outer: fieldpine.Outer(f.Authorization),
 		Limits: fieldpine.Limits{
 			Logins: f.Logins, Firehoses: f.Firehoses, Requests: f.Requests, Patience: f.Patience.Std(), Packet: int(f.Packet), Answer: int(f.Answer),
 		},

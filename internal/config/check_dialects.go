@@ -67,6 +67,9 @@ func (k *checker) fieldpine(field string, f *Fieldpine) {
 	if f.Logins < 1 || f.Logins > 64 {
 		k.wrong(field+".logins", "write a number from 1 to 64", "%d is out of bounds", f.Logins)
 	}
+	if a := f.Authorization; a != "" && a != Basic && a != Bearer {
+		k.wrong(field+".authorization", "write basic or bearer, or leave it out", "%s cannot be asked for", a)
+	}
 	if f.Firehoses < 1 || f.Firehoses > 256 {
 		k.wrong(field+".firehoses", "write a number from 1 to 256", "%d is out of bounds", f.Firehoses)
 	}

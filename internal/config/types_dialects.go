@@ -73,6 +73,11 @@ type Fieldpine struct {
 	// Logins that one socket may have at a time.
 	Logins int `yaml:"logins"`
 
+	// Credential that every handshake must bring in its `Authorization` header, before
+	// and beside the login: `basic` (user and password, or a key pair) or `bearer` (an
+	// API key or an access token). Unset: none. Browsers cannot send it.
+	Authorization CredentialKind `yaml:"authorization"`
+
 	// Firehoses that one socket may have open at a time.
 	Firehoses int `yaml:"firehoses"`
 

@@ -342,7 +342,9 @@ func TestSocketRefusals(t *testing.T) {
 		"not allowed":     {"GET /writers HTTP/1.1\r\nHost: x\r\n" + key + upgrade + "\r\n", 403},
 		"foreign page":    {"GET /socket HTTP/1.1\r\nHost: gate.example\r\nOrigin: https://evil.example\r\n" + key + upgrade + "\r\n", 403},
 		"own page":        {"GET /socket HTTP/1.1\r\nHost: gate.example:81\r\nOrigin: http://gate.example:81\r\n" + key + upgrade + "\r\n", 101},
-		"other port":      {"GET /socket HTTP/1.1\r\nHost: gate.example:81\r\nOrigin: http://gate.example\r\n" + key + upgrade + "\r\n", 403},
+		"usual port":      {"GET /socket HTTP/1.1\r\nHost: gate.example\r\nOrigin: http://gate.example:80\r\n" + key + upgrade + "\r\n", 101},
+		"another port":    {"GET /socket HTTP/1.1\r\nHost: gate.example:81\r\nOrigin: http://gate.example\r\n" + key + upgrade + "\r\n", 403},
+		"another scheme":  {"GET /socket HTTP/1.1\r\nHost: gate.example\r\nOrigin: https://gate.example\r\n" + key + upgrade + "\r\n", 403},
 		"upgrade on HTTP": {"GET /events/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + key + strings.Replace(upgrade, "Upgrade\r\n", "close, Upgrade\r\n", 1) + "\r\n", 200},
 	} {
 		t.Run(name, func(t *testing.T) {

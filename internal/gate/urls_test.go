@@ -33,7 +33,7 @@ func TestURLsDocument(t *testing.T) {
 	// The parts are only there to be there: nobody calls.
 	fd1, err := fieldpine.New(fieldpine.Server{Turns: fair.NewQueue(1, 0),
 		Config: fieldpine.Config{Alias: true}, Wheel: socket.NewWheel(), Logger: slog.New(slog.DiscardHandler),
-		Door: struct{ fieldpine.Door }{}, Endpoints: struct{ fieldpine.Endpoints }{},
+		Door: struct{ fieldpine.Door }{}, Tickets: struct{ fieldpine.Tickets }{}, Endpoints: struct{ fieldpine.Endpoints }{},
 	})
 	if err != nil {
 		t.Fatal(err)

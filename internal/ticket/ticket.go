@@ -19,6 +19,9 @@ const Prefix = "ghw_"
 // it is used up, or its time is over.
 var ErrUnknown = errors.New("no such ticket")
 
+// AnyOrigin is the origin of tickets that pages of all origins may use.
+const AnyOrigin = "*"
+
 // Ticket is what a ticket says.
 type Ticket struct {
 	Digest []byte
@@ -103,7 +106,7 @@ func (o *Office) Use(ctx context.Context, t tenant.Tenant, text secret.Text, ope
 		return nil, ErrUnknown
 	case err != nil:
 		return nil, fmt.Errorf("use ticket: %w", err)
-	case k.Tenant != t.ID, k.Opens != opens, k.Origin != origin, !o.digester.Match(k.Digest, text):
+	case k.Tenant != t.ID, k.Opens != opens, k.Origin != origin && k.Origin != AnyOrigin, !o.digester.Match(k.Digest, text):
 		return nil, ErrUnknown
 	}
 	m := k.Maker

@@ -39,7 +39,8 @@ type conn struct {
 	leaving *login                        // the last one, whose end is the socket's
 	running map[string]context.CancelFunc // by request id
 	options options
-	hoses   []*firehose // replaced, never changed
+	hoses   []*firehose  // replaced, never changed
+	outer   *live.Handle // of what opened the outer gate; nil: there is none
 	over    bool
 }
 
@@ -49,9 +50,17 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 		socket.Refuse(w, status, problem)
 		return
 	}
-	if origins := r.Header.Values("Origin"); len(s.Config.Origins) > 0 && len(origins) > 0 &&
-		(len(origins) > 1 || !slices.Contains(s.Config.Origins, origins[0])) {
+	if !s.originAllowed(r.Header.Values("Origin")) {
 		refuse(w, packet{}, http.StatusForbidden, "this origin may not connect")
+		return
+	}
+	outer, ok := s.passOuter(w, r, facts)
+	if !ok {
+		return
+	}
+	maker, status, err := s.redeem(r, facts)
+	if err != nil {
+		refuse(w, packet{}, status, err.Error())
 		return
 	}
 	if !s.silent.enter() {
@@ -69,7 +78,17 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 	if s.Config.Hello {
 		sock.Send(socket.Text([]byte("{}")))
 	}
+	if c.holdOuter(outer) && maker != nil {
+		c.resume(maker)
+	}
 	sock.Start(c)
+}
+
+// originAllowed keeps pages of other origins out, where the configuration names
+// some. Programs send none.
+func (s *service) originAllowed(origins []string) bool {
+	return len(s.Config.Origins) == 0 || len(origins) == 0 ||
+		len(origins) == 1 && slices.Contains(s.Config.Origins, origins[0])
 }
 
 // Message implements socket.Handler.
@@ -242,6 +261,9 @@ func (c *conn) Ended(_ *socket.Conn, why error) {
 	}
 	c.mu.Unlock()
 	c.leavePushes()
+	if c.outer != nil {
+		c.outer.Close()
+	}
 	for _, l := range logins {
 		l.handle.Close()
 	}

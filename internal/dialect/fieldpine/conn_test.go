@@ -46,7 +46,7 @@ type door struct {
 
 func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
 	shown := a.Secret.Reveal()
-	known := a.Method == identity.APIKey && (shown == "staff" || shown == "staff-2" || shown == "shop") || a.Method == identity.ScopedToken && shown == "sale-7741"
+	known := a.Method == identity.APIKey && (shown == "staff" || shown == "staff-2" || shown == "ghk_staff" || shown == "shop") || a.Method == identity.ScopedToken && shown == "sale-7741"
 	if a.Method == identity.Encryption {
 		shown, known = "ana", a.Name == "ana@shop.example" && a.Prove(anaKey())
 	}
@@ -77,6 +77,10 @@ func (d *door) Check(ctx context.Context, a authn.Attempt) (*identity.Identity, 
 }
 
 func (d *door) Renew(_ context.Context, id *identity.Identity, _ netip.Addr) (*identity.Identity, error) {
+	return id, nil
+}
+
+func (d *door) Resume(_ context.Context, id *identity.Identity, _ netip.Addr, _ string) (*identity.Identity, error) {
 	return id, nil
 }
 
@@ -185,7 +189,7 @@ func newRig(t *testing.T, c Config) *rig {
 	}
 	r.door.index.Attach(always{})
 	c.PlainText = true
-	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Turns: fair.NewQueue(8, 64), Pushes: r.hub, Logger: slog.New(slog.DiscardHandler)})
+	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Turns: fair.NewQueue(8, 64), Pushes: r.hub, Tickets: newOffice(t), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,10 +215,14 @@ func (r *rig) dial(t *testing.T) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(25 * time.Second))
-	if br == nil {
-		br = bufio.NewReader(conn)
+	return newClient(conn, br)
+}
+
+func newClient(conn net.Conn, early *bufio.Reader) *client {
+	if early == nil {
+		early = bufio.NewReader(conn)
 	}
-	return &client{conn, br}
+	return &client{conn, early}
 }
 
 func (c *client) say(t *testing.T, packets ...string) {

@@ -43,6 +43,8 @@ type Config struct {
 	// Origins are the web origins that may connect; empty means any: the
 	// protocol has no cookies, so a page can use only what it was given.
 	Origins []string
+	// Outer is an Authorization header that every handshake must bring.
+	Outer Outer
 	// Limits are what one socket may ask for.
 	Limits Limits
 }
@@ -89,6 +91,7 @@ type Door interface {
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
 	Allow(ctx context.Context, r policy.Request) error
 	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
+	Resume(ctx context.Context, id *identity.Identity, remote netip.Addr, requestID string) (*identity.Identity, error)
 }
 
 // Endpoint is where an action goes.
@@ -115,6 +118,7 @@ type Server struct {
 	Wheel     *socket.Wheel
 	Pushes    Pushes      // nil: backends have nothing to say
 	Turns     *fair.Queue // in which logins are verified
+	Tickets   Tickets     // nil: there are none
 	Logger    *slog.Logger
 }
 
@@ -143,11 +147,30 @@ func New(s Server) (dialect.Dialect, error) {
 	d := dialect.Dialect{Name: Name, Handler: sv}
 	for _, path := range sockets {
 		d.Routes = append(d.Routes, dialect.Route{Method: http.MethodGet, Path: path,
-			Summary: "FD1 socket; the login is the first packet", WaysIn: []dialect.WayIn{dialect.FirstMessage}})
+			Summary: "FD1 socket; the login is the first packet", WaysIn: sv.socketWays()})
+	}
+	if s.Tickets != nil {
+		d.Routes = append(d.Routes, dialect.Route{Method: http.MethodPost, Path: pathTicket,
+			Summary: "makes a one-shot ticket for a socket", WaysIn: []dialect.WayIn{dialect.HeaderKey}})
 	}
 	d.Routes = append(d.Routes, dialect.Route{Path: prefix,
 		Summary: "one FD1 packet over HTTP (GET, POST)", WaysIn: []dialect.WayIn{dialect.HeaderKey}})
 	return d, nil
+}
+
+// socketWays are the places for secrets in a handshake and after it.
+func (s *service) socketWays() []dialect.WayIn {
+	ways := []dialect.WayIn{dialect.FirstMessage}
+	switch s.Config.Outer {
+	case OuterBasic:
+		ways = append(ways, dialect.BasicHeader, dialect.BasicName)
+	case OuterBearer:
+		ways = append(ways, dialect.BearerHeader)
+	}
+	if s.Tickets != nil {
+		ways = append(ways, dialect.Ticket)
+	}
+	return ways
 }
 
 // ServeHTTP implements http.Handler.
@@ -164,6 +187,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == pathSocket || path == pathAlias && s.Config.Alias:
 		s.openSocket(w, r, facts)
+	case path == pathTicket && s.Tickets != nil:
+		s.createTicket(w, r, facts)
 	case strings.HasPrefix(path, prefix):
 		s.serveHTTP(w, r, facts)
 	default:
