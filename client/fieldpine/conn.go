@@ -113,6 +113,9 @@ func (c *Conn) beginEncrypted(ctx context.Context, what Credential) error {
 	if err != nil {
 		return fmt.Errorf("fieldpine: derive key: %w", err)
 	}
+	if ctx.Err() != nil { // deriving it took too long; the server waits no more
+		return ErrNoAnswer
+	}
 	if c.session, err = enc.NewClient(k0, server, enc.NewNonce(), what.value); err != nil {
 		return fmt.Errorf("fieldpine: begin session: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 func TestEncryptedPush(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Config{})
-	c := r.hello(t, "")
+	c := r.hello(t, false)
 	c.say(t, c.seal(ask))
 	c.wantSealed(t, listed)
 	for range 5 {
