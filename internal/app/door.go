@@ -16,12 +16,14 @@ import (
 	"golang.org/x/net/netutil"
 
 	"gatehouse.dev/internal/config"
+	"gatehouse.dev/internal/gateway/forwarded"
 )
 
 // door is one listener and the server behind it.
 type door struct {
 	name     string
 	listener net.Listener
+	crowded  *perSource // nil: sources are not counted
 	server   *http.Server
 	tls      bool
 }
@@ -33,8 +35,9 @@ type doorOptions struct {
 	handler http.Handler
 	tls     *tls.Config // nil: plain
 	limits  config.Limits
-	most    int         // connections at once; 0: no bound
-	mode    fs.FileMode // of a Unix socket
+	most    int             // connections at once; 0: no bound
+	trust   forwarded.Trust // whose connections are not counted by source
+	mode    fs.FileMode     // of a Unix socket
 	logger  *slog.Logger
 }
 
@@ -44,6 +47,11 @@ func openDoor(o doorOptions) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the %s: %w", o.name, err)
 	}
+	var crowded *perSource
+	if n := o.limits.ConnectionsPerSource; n > 0 {
+		crowded = limitPerSource(l, n, o.trust)
+		l = crowded
+	}
 	if o.most > 0 {
 		l = netutil.LimitListener(l, o.most)
 	}
@@ -52,7 +60,7 @@ func openDoor(o doorOptions) (*door, error) {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(o.tls == nil) // from a proxy that ends TLS
 	d := &door{
-		name: o.name, listener: l, tls: o.tls != nil,
+		name: o.name, listener: l, crowded: crowded, tls: o.tls != nil,
 		server: &http.Server{
 			Handler:           bodyDeadline(o.limits.BodyTimeout.Std(), lastWrite(o.limits.BodyTimeout.Std(), o.handler)),
 			ReadHeaderTimeout: o.limits.HeaderTimeout.Std(),
@@ -110,6 +118,15 @@ func (d *door) close(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("the %s cut requests short: %w", d.name, err), d.server.Close())
 	}
 	return nil
+}
+
+// turnedAway is how many connections were closed because their source had too
+// many.
+func (d *door) turnedAway() int64 {
+	if d.crowded == nil {
+		return 0
+	}
+	return d.crowded.turnedAway.Load()
 }
 
 // url is where the door can be reached from this machine.

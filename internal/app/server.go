@@ -95,10 +95,10 @@ func (s *Server) open() (err error) {
 	for _, h := range c.Desk.Hosts {
 		deskHandler.hosts[h] = true
 	}
-	if s.gateDoor, err = s.openPublic("gate", c.Gate.Listen, c.Gate.TLS, s.entrance.gate, c.Limits.Connections); err != nil {
+	if s.gateDoor, err = s.openPublic("gate", c.Gate.Listen, c.Gate.TLS, s.entrance.gate, c.Limits.Connections, trust(c.Gate.TrustedProxies, c.Gate.ProxyHeaders)); err != nil {
 		return err
 	}
-	if s.deskDoor, err = s.openPublic("desk", c.Desk.Listen, c.Desk.TLS, deskHandler, 0); err != nil {
+	if s.deskDoor, err = s.openPublic("desk", c.Desk.Listen, c.Desk.TLS, deskHandler, 0, trust(c.Desk.TrustedProxies, c.Desk.ProxyHeaders)); err != nil {
 		return err
 	}
 	if s.adminSocket, err = adminapi.ListenSocket(AdminSocket(c.DataDir)); err != nil {
@@ -114,8 +114,11 @@ func (s *Server) open() (err error) {
 }
 
 // openPublic binds a listener whose requests are logged and counted.
-func (s *Server) openPublic(name string, at config.Address, files config.TLS, h http.Handler, most int) (*door, error) {
-	o := doorOptions{name: name, address: at, limits: s.config.Limits, most: most, logger: s.logger}
+func (s *Server) openPublic(name string, at config.Address, files config.TLS, h http.Handler, most int, proxies forwarded.Trust) (*door, error) {
+	o := doorOptions{
+		name: name, address: at, limits: s.config.Limits, most: most, logger: s.logger,
+		trust: proxies,
+	}
 	if files.Cert != "" {
 		pair, err := tlsfiles.Open(string(files.Cert), string(files.Key), s.logger)
 		if err != nil {

@@ -56,6 +56,9 @@ func (s *Server) count() {
 	})
 	m.Gauge("gatehouse_revocations_applied", "Number of the last change that was applied here.", func() float64 { return float64(s.core.tail.Position().N) })
 	m.Gauge("gatehouse_audit_waiting", "Audit events that wait for the database.", func() float64 { return float64(s.core.recorder.Waiting()) })
+	m.Counter("gatehouse_connections_turned_away_total", "Connections closed because their source had too many.", func() float64 {
+		return float64(s.gateDoor.turnedAway() + s.deskDoor.turnedAway())
+	})
 	m.Counter("gatehouse_audit_dropped_total", "Audit events that were lost because the database took none for too long.", func() float64 { return float64(s.core.recorder.Dropped()) })
 }
 

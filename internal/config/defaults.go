@@ -17,6 +17,8 @@ func Default() *Config {
 			HeaderTimeout: Duration(10 * time.Second),
 			BodyTimeout:   Duration(30 * time.Second),
 			IdleTimeout:   Duration(2 * time.Minute),
+
+			ConnectionsPerSource: 4096,
 		},
 		Throttle: Throttle{
 			PerIdentity:  10,

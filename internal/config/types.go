@@ -377,6 +377,11 @@ type Limits struct {
 	// Connections open at once on the gate; 0 for no bound.
 	Connections int `yaml:"connections"`
 
+	// Connections open at once from one IPv4 address or one IPv6 /64, on the gate and
+	// on the desk; 0 for no bound. What comes beyond is closed at once.
+	// `gate.trusted_proxies` are not counted.
+	ConnectionsPerSource int `yaml:"connections_per_source"`
+
 	// Requests that one credential may make on this node, like `100/s`. Unset: any
 	// number.
 	PerCredential Rate `yaml:"per_credential"`
