@@ -28,19 +28,22 @@ type shop struct {
 // startShop starts one; settings are more lines of the dialect's.
 func startShop(t *testing.T, settings string) *shop {
 	t.Helper()
+	cert, key := certificate(t)
+	return startShopWith(t, apptest.Options{Cert: cert, Key: key}, settings)
+}
+
+func startShopWith(t *testing.T, o apptest.Options, settings string) *shop {
+	t.Helper()
 	backend := httptest.NewServer(http.HandlerFunc(answerShop))
 	t.Cleanup(backend.Close)
-	cert, key := certificate(t)
-	h := apptest.Start(t, apptest.Options{
-		Cert: cert, Key: key,
-		Upstreams: "shop: {urls: ['" + backend.URL + "']}",
-		Dialects: `
+	o.Upstreams = "shop: {urls: ['" + backend.URL + "']}"
+	o.Dialects += `
 fieldpine:
   endpoints:
     - {action: fd1.products.*, upstream: shop}
     - {action: fd1.sales.get_sale, upstream: shop, entity: Sale}
-` + settings,
-	})
+` + settings
+	h := apptest.Start(t, o)
 	owner := h.Admin.Client(t, "till", "fieldpine/staff")
 	return &shop{h, owner, h.Admin.Credential(t, owner, "api_key", "")}
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds each thing that is asked of a page.
-const patience = 20 * time.Second
+// patience bounds each thing that is asked of a page: far more than it takes,
+// also on a machine with much else to do.
+const patience = time.Minute
 
 // Page is a tab of a browser.
 type Page struct {
