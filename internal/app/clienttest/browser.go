@@ -24,7 +24,7 @@ type Cookies int
 // As Chromium numbers them.
 const (
 	AllCookies     Cookies = 0
-	OwnSiteCookies Cookies = 1 // in private windows, and headless
+	OwnSiteCookies Cookies = 1 // what Debian's build begins with
 )
 
 // StartBrowser starts Chromium, which ends with the test. Certificates of tests
