@@ -4,9 +4,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/secret"
+	"gatehouse.dev/internal/token"
 )
 
 func TestWhoMayComeIn(t *testing.T) {
@@ -240,6 +242,22 @@ func TestInstallationRoleIsGuarded(t *testing.T) {
 		t.Errorf("self: %s", r.text)
 	}
 	stray.do("GET", "/v1/changes/1?tenant=acme", nil).want(404)
+
+	// What he holds is not for others to end, whatever text or name they have of it.
+	holder, err := in.Store.Principal(t.Context(), rootID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := in.JWT(in.Default, in.Key(holder))
+	text, o, err := in.Opaques.(*token.OpaqueTokens).Issue(t.Context(), token.Opaque{Tenant: in.Default.ID, Principal: rootID}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.do("POST", "/v1/tokens/revoke", m{"token": tok.Reveal()}).want(403)
+	plain.do("POST", "/v1/tokens/revoke", m{"token": text.Reveal()}).want(403)
+	plain.do("POST", "/v1/tokens/"+o.ID+"/revoke?principal="+rootID, nil).want(403)
+	root.do("POST", "/v1/tokens/revoke", m{"token": tok.Reveal()}).want(200)
+	root.do("POST", "/v1/tokens/revoke", m{"token": text.Reveal()}).want(200)
 
 	// Its holder can pass it on, and take it back.
 	root.do("POST", "/v1/users/"+self+"/roles/grant", m{"role": "gatehouse/installation"}).want(200)

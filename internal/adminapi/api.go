@@ -78,6 +78,7 @@ type Conns interface {
 type Changes interface {
 	Await(ctx context.Context, change int64) revocation.Outcome
 	Outcome(ctx context.Context, change int64) (revocation.Outcome, error)
+	Known(ctx context.Context, change int64) (bool, error)
 }
 
 // Revocations writes entries for what has no row of its own.

@@ -2,8 +2,11 @@ package adminapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/live"
@@ -158,6 +161,12 @@ type changeIn struct {
 func (a *api) getChange(ctx context.Context, c *call, in changeIn) (*receiptOut, error) {
 	if !c.installation() && a.changes.of(in.Change) != c.tenant.ID {
 		return nil, errNotFound
+	}
+	switch known, err := a.Changes.Known(ctx, in.Change); {
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, huma.Error404NotFound(fmt.Sprintf("there has been no change %d", in.Change))
 	}
 	o, err := a.Changes.Outcome(ctx, in.Change)
 	if err != nil {

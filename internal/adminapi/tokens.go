@@ -107,11 +107,17 @@ func (a *api) revokeToken(ctx context.Context, c *call, in revokeTokenIn) (*rece
 		if err != nil {
 			return nil, notAlive(err)
 		}
+		if _, err := c.touch(ctx, v.Principal); err != nil {
+			return nil, err
+		}
 		return c.endOpaque(ctx, v.ID)
 	}
 	v, err := a.JWTs.VerifyJWT(ctx, c.tenant, nil, text, c.by.Source)
 	if err != nil {
 		return nil, notAlive(err)
+	}
+	if _, err := c.touch(ctx, v.Principal); err != nil {
+		return nil, err
 	}
 	e, err := a.Scribe.Event(ctx, c.by, audit.Event{Action: "token.revoke", Tenant: c.tenant.ID, Target: v.Hash})
 	if err != nil {

@@ -2,6 +2,7 @@ package adminapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -21,6 +22,10 @@ func TestRevokeJWT(t *testing.T) {
 	r := root.do("POST", "/v1/tokens/revoke", m{"token": tok.Reveal()}).want(200)
 	if r.at("change").(float64) < 1 || strings.Contains(r.text, tok.Reveal()) {
 		t.Errorf("receipt: %s", r.text)
+	}
+	root.do("GET", fmt.Sprintf("/v1/changes/%v", r.at("change")), nil).want(200)
+	if never := root.do("GET", "/v1/changes/999", nil).want(404); never.text_("detail") != "there has been no change 999" {
+		t.Errorf("a change that never was: %s", never.text)
 	}
 	if _, err := in.JWTs.VerifyJWT(t.Context(), in.Default, nil, tok, netip.Addr{}); err == nil {
 		t.Error("the token still works")

@@ -94,6 +94,19 @@ func (t *Tail) awaitOwn(ctx context.Context, change int64) {
 	}
 }
 
+// Known reports whether a change of that number has been made. Numbers rise one
+// by one, so only those that are news here have to be asked for.
+func (t *Tail) Known(ctx context.Context, change int64) (bool, error) {
+	if change <= t.Position().N {
+		return true, nil
+	}
+	b, err := t.opts.Store.RevocationsSince(ctx, change-1, 1)
+	if err != nil {
+		return false, fmt.Errorf("read the head of the log: %w", err)
+	}
+	return change <= b.Head, nil
+}
+
 // Outcome returns what has been reported on a change so far. With an error it
 // still holds what this node knows by itself.
 func (t *Tail) Outcome(ctx context.Context, change int64) (Outcome, error) {

@@ -215,6 +215,25 @@ func TestReceipts(t *testing.T) {
 		})
 	})
 
+	t.Run("ChangeThatNeverWas", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			l := &log{}
+			tail := run(t, Options{Store: l, Interval: time.Hour})
+			<-tail.Ready()
+			n := l.revoke(t, key("a")) // is news here for an hour
+			for change, want := range map[int64]bool{n: true, n + 1: false, n + 900: false} {
+				if known, err := tail.Known(t.Context(), change); known != want || err != nil {
+					t.Errorf("change %d of %d: known %v, %v", change, n, known, err)
+				}
+			}
+			l.with(func(l *log) { l.broken = errDown })
+			if known, err := tail.Known(t.Context(), n+1); known || err == nil {
+				t.Errorf("without the store: known %v, %v; want an error", known, err)
+			}
+		})
+	})
+
 	t.Run("OtherNodeSlowAndDead", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
