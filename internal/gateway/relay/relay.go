@@ -34,7 +34,7 @@ type Options struct {
 	WriteTimeout time.Duration // 10 s
 	PingEvery    time.Duration // 30 s of silence
 	PingsMissed  int           // 3
-	CloseTimeout time.Duration // between the two close frames: 2 s
+	CloseTimeout time.Duration // between the two close frames: 1 s, for receipts wait 1.5 s for sockets to be gone
 }
 
 func (o Options) withDefaults() Options {
@@ -46,7 +46,7 @@ func (o Options) withDefaults() Options {
 	def(&o.FrameTimeout, 15*time.Second)
 	def(&o.WriteTimeout, 10*time.Second)
 	def(&o.PingEvery, 30*time.Second)
-	def(&o.CloseTimeout, 2*time.Second)
+	def(&o.CloseTimeout, time.Second)
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 1 << 20
 	}
