@@ -73,7 +73,7 @@ func (a *admin) importFile(ctx context.Context, plan importPlan) (err error) {
 		return err
 	}
 	run := &importRun{admin: a, plan: plan, format: format, header: r.Header(), began: time.Now(), seen: importer.Seen{}}
-	run.report = importer.Report{DryRun: plan.dryRun, Existed: []int{}, Bad: []importer.BadLine{}}
+	run.report = importer.Report{DryRun: plan.dryRun, Existed: []int{}, Conflicts: []int{}, Bad: []importer.BadLine{}}
 	if err := run.openRejected(); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (a *admin) importFile(ctx context.Context, plan importPlan) (err error) {
 	if errTell := run.tell(); err == nil {
 		err = errTell
 	}
-	if err == nil && len(run.report.Bad) > 0 {
+	if err == nil && len(run.report.Bad)+len(run.report.Conflicts) > 0 {
 		err = errSilent
 	}
 	return err
@@ -203,22 +203,34 @@ func (r *importRun) patiently(ctx context.Context, do func() error) error {
 
 // count adds the answers for a batch, whose lines count from 1, to the report.
 func (r *importRun) count(good []importer.Line, out adminapi.Imported) error {
-	existed, bad := map[int]bool{}, map[int]string{}
+	outcome, bad := map[int]importer.Outcome{}, map[int]string{}
 	for _, n := range out.Existed {
-		existed[n] = true
+		outcome[n] = importer.Existed
+	}
+	for _, n := range out.Conflicts {
+		outcome[n] = importer.Conflict
 	}
 	for _, b := range out.Bad {
 		bad[b.Line] = b.Reason
 	}
 	for i, l := range good {
-		reason, isBad := bad[i+1]
-		switch {
-		case isBad:
+		if reason, isBad := bad[i+1]; isBad {
 			if err := r.bad(l, reason); err != nil {
 				return err
 			}
-		case existed[i+1], r.plan.dryRun && r.seen.Again(l.Record, r.tenant):
+			continue
+		}
+		if outcome[i+1] == "" && r.plan.dryRun {
+			outcome[i+1] = r.seen.Note(l.Record, r.tenant)
+		}
+		switch outcome[i+1] {
+		case importer.Existed:
 			r.report.Existed = append(r.report.Existed, l.Number)
+		case importer.Conflict:
+			r.report.Conflicts = append(r.report.Conflicts, l.Number)
+			if err := r.reject(l); err != nil {
+				return err
+			}
 		default:
 			r.report.Imported++
 		}
@@ -228,6 +240,10 @@ func (r *importRun) count(good []importer.Line, out adminapi.Imported) error {
 
 func (r *importRun) bad(l importer.Line, reason string) error {
 	r.report.Bad = append(r.report.Bad, importer.BadLine{Line: l.Number, Reason: reason})
+	return r.reject(l)
+}
+
+func (r *importRun) reject(l importer.Line) error {
 	if r.rejected == nil {
 		return nil
 	}
@@ -282,8 +298,13 @@ func (r *importRun) tell() error {
 	for _, b := range r.report.Bad {
 		fmt.Fprintf(r.stderr, "line %d: %s\n", b.Line, printable(b.Reason))
 	}
-	fmt.Fprintf(r.stdout, "%s: %d %s, %d existed already, %d bad.\n",
-		count(r.report.Lines, "line"), r.report.Imported, verb, len(r.report.Existed), len(r.report.Bad))
+	conflicts := ""
+	if n := len(r.report.Conflicts); n > 0 {
+		fmt.Fprintf(r.stderr, "lines %s: the credential exists already, and is somebody else's\n", ranges(r.report.Conflicts))
+		conflicts = ", " + count(n, "conflict")
+	}
+	fmt.Fprintf(r.stdout, "%s: %d %s, %d existed already, %d bad%s.\n",
+		count(r.report.Lines, "line"), r.report.Imported, verb, len(r.report.Existed), len(r.report.Bad), conflicts)
 	if len(r.report.Existed) > 0 {
 		fmt.Fprintf(r.stdout, "Existed already: lines %s.\n", ranges(r.report.Existed))
 	}

@@ -23,7 +23,7 @@ func (a *api) imports() {
 	add(a, op{
 		id: "import-credentials", method: http.MethodPost, path: "/v1/import", tag: "Import", what: "credentials", body: maxPolicyBody,
 		summary: "Take over credentials that exist elsewhere",
-		detail:  "Lines are as `gatehouse import` reads them. Each is answered for: as imported, as existing already, or as bad with a reason.",
+		detail:  "Lines are as `gatehouse import` reads them. Each is answered for: as imported, as existing already, as in conflict with somebody else's, or as bad with a reason.",
 	}, a.importCredentials)
 }
 
@@ -39,9 +39,10 @@ type importIn struct {
 
 // Imported says what became of the lines of a batch, which are counted from 1.
 type Imported struct {
-	Imported int       `json:"imported"`
-	Existed  []int     `json:"existed" nullable:"false"`
-	Bad      []BadLine `json:"bad" nullable:"false"`
+	Imported  int       `json:"imported"`
+	Existed   []int     `json:"existed" nullable:"false"`
+	Conflicts []int     `json:"conflicts" nullable:"false" doc:"Lines whose credential exists, and is somebody else's"`
+	Bad       []BadLine `json:"bad" nullable:"false"`
 }
 
 // BadLine is a line that was not taken, and why.
@@ -66,7 +67,7 @@ func (a *api) importCredentials(ctx context.Context, c *call, in importIn) (*imp
 	if err != nil {
 		return nil, err
 	}
-	out := &importOut{Body: Imported{Imported: report.Imported, Existed: report.Existed, Bad: []BadLine{}}}
+	out := &importOut{Body: Imported{Imported: report.Imported, Existed: report.Existed, Conflicts: report.Conflicts, Bad: []BadLine{}}}
 	for _, b := range report.Bad {
 		out.Body.Bad = append(out.Body.Bad, BadLine{b.Line, b.Reason})
 	}

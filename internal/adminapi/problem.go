@@ -43,7 +43,9 @@ func (a *api) problem(ctx context.Context, err error) error {
 			&huma.ErrorDetail{Location: "body.cedar", Message: syntax.Error()})
 	case is(err, tenant.ErrNotFound, principal.ErrNotFound, credential.ErrNotFound, token.ErrNotFound):
 		return errNotFound
-	case is(err, tenant.ErrExists, principal.ErrExists, credential.ErrExists):
+	case errors.Is(err, credential.ErrExists):
+		return huma.Error409Conflict("there is such a credential already: rotate that one, or revoke it first")
+	case is(err, tenant.ErrExists, principal.ErrExists):
 		return huma.Error409Conflict("one of that name exists already")
 	case errors.Is(err, policy.ErrChanged):
 		return huma.Error409Conflict("the policy has been changed meanwhile; read it again and repeat the change on that version")

@@ -19,50 +19,57 @@ import (
 func (im *Importer) absent(ctx context.Context, lines []Line, good []candidate, outcomes []Outcome) ([]candidate, error) {
 	var out []candidate
 	for _, c := range good {
-		there, err := im.exists(ctx, c.judged)
+		there := Imported // unless the store says otherwise
+		var err error
+		if im.DryRun || c.Credential.Kind == credential.APIKey {
+			there, err = im.exists(ctx, c.judged)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if im.DryRun && im.seen.Again(lines[c.line].Record, im.Tenant) {
-			there = true
+		if im.DryRun && there == Imported {
+			there = im.seen.Note(lines[c.line].Record, im.Tenant)
 		}
-		if there {
-			outcomes[c.line] = Existed
-			continue
+		outcomes[c.line] = there
+		if there == Imported {
+			out = append(out, c)
 		}
-		outcomes[c.line] = Imported // unless the store says otherwise
-		out = append(out, c)
 	}
 	return out, nil
 }
 
-func (im *Importer) exists(ctx context.Context, e judged) (bool, error) {
+// exists says what would become of e: a credential that is there may be its
+// owner's, or somebody else's.
+func (im *Importer) exists(ctx context.Context, e judged) (Outcome, error) {
 	c := e.Credential
+	var have credential.Record
 	var err error
-	switch {
-	case c.Kind == credential.APIKey:
-		_, err = im.Store.RecordByDigest(ctx, c.Tenant, c.Kind, e.forms)
-	case im.DryRun:
-		_, err = im.Store.RecordByLookup(ctx, c.Tenant, c.Kind, c.Lookup)
-	default:
-		return false, nil // the store looks itself
+	if c.Kind == credential.APIKey {
+		have, err = im.Store.RecordByDigest(ctx, c.Tenant, c.Kind, e.forms)
+	} else {
+		have, err = im.Store.RecordByLookup(ctx, c.Tenant, c.Kind, c.Lookup)
 	}
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
-		return false, nil
+		return Imported, nil
 	case err != nil:
-		return false, fmt.Errorf("look up credential: %w", err)
+		return "", fmt.Errorf("look up credential: %w", err)
+	case have.Principal.Kind != e.Principal.Kind || have.Principal.Name != e.Principal.Name:
+		return Conflict, nil
 	}
-	return true, nil
+	return Existed, nil
 }
 
-// Seen knows which credentials lines have named, for dry runs: what an earlier
-// line would make exists for a later one. It keeps fingerprints, no secrets.
-type Seen map[[sha256.Size]byte]bool
+// Seen knows which credentials lines have named, and whose, for dry runs: what
+// an earlier line would make exists for a later one. It keeps fingerprints, no
+// secrets.
+type Seen map[[sha256.Size]byte][sha256.Size]byte
 
-// Again notes the credential of a record, and reports whether it was noted
-// before. A record without a tenant is of that default one.
-func (s Seen) Again(r Record, tenant string) bool {
+// Note notes the credential of a record, and says what would become of it after
+// those noted before. A record without a tenant is of that default one.
+func (s Seen) Note(r Record, tenant string) Outcome {
+	kind := ownerKind(r)
+	owner, _ := principal.NormaliseName(kind, r.Name)
 	name := r.Key
 	switch credential.Kind(r.Kind) {
 	case credential.Password:
@@ -74,7 +81,14 @@ func (s Seen) Again(r Record, tenant string) bool {
 		}
 	}
 	sum := sha256.Sum256([]byte(cmp.Or(r.Tenant, tenant) + "\x00" + r.Kind + "\x00" + name))
-	again := s[sum]
-	s[sum] = true
-	return again
+	whose := sha256.Sum256([]byte(string(kind) + "\x00" + owner))
+	first, there := s[sum]
+	switch {
+	case !there:
+		s[sum] = whose
+		return Imported
+	case first != whose:
+		return Conflict
+	}
+	return Existed
 }

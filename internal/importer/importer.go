@@ -69,6 +69,7 @@ type Outcome string
 const (
 	Imported Outcome = "imported" // in a dry run: would be
 	Existed  Outcome = "existed"
+	Conflict Outcome = "conflict" // it exists, and is somebody else's
 	Bad      Outcome = "bad"
 )
 
@@ -80,17 +81,18 @@ type BadLine struct {
 
 // Report is what became of the lines so far.
 type Report struct {
-	DryRun   bool      `json:"dry_run"`
-	Lines    int       `json:"lines"` // that are not empty
-	Imported int       `json:"imported"`
-	Existed  []int     `json:"existed"` // their numbers
-	Bad      []BadLine `json:"bad"`
+	DryRun    bool      `json:"dry_run"`
+	Lines     int       `json:"lines"` // that are not empty
+	Imported  int       `json:"imported"`
+	Existed   []int     `json:"existed"`   // their numbers
+	Conflicts []int     `json:"conflicts"` // likewise
+	Bad       []BadLine `json:"bad"`
 }
 
 // Run imports everything that in has. With an error, the report says how far it
 // came; what is in is in, and shows as existing in the next run.
 func (im *Importer) Run(ctx context.Context, in *Reader) (Report, error) {
-	report := Report{DryRun: im.DryRun, Existed: []int{}, Bad: []BadLine{}}
+	report := Report{DryRun: im.DryRun, Existed: []int{}, Conflicts: []int{}, Bad: []BadLine{}}
 	im.seen = Seen{}
 	for {
 		lines, err := readBatch(in)
@@ -216,7 +218,13 @@ func (im *Importer) send(ctx context.Context, good []candidate, outcomes []Outco
 	}
 	for i, c := range good {
 		outcomes[c.line] = Imported
-		if results[i].Existed {
+		if !results[i].Existed {
+			continue
+		}
+		if outcomes[c.line], err = im.exists(ctx, c.judged); err != nil {
+			return err
+		}
+		if outcomes[c.line] == Imported { // it has been revoked, or has gone meanwhile
 			outcomes[c.line] = Existed
 		}
 	}
@@ -242,6 +250,8 @@ func (im *Importer) tell(lines []Line, outcomes []Outcome, report *Report) {
 			report.Imported++
 		case Existed:
 			report.Existed = append(report.Existed, l.Number)
+		case Conflict:
+			report.Conflicts = append(report.Conflicts, l.Number)
 		case Bad:
 			report.Bad = append(report.Bad, BadLine{l.Number, l.Err.Error()})
 		}

@@ -164,7 +164,7 @@ func TestCSV(t *testing.T) {
 		"key_pair,Pump,k3,good secret 123,,\r\n"+
 		"key_pair,Pump,k4,too few\r\n"+
 		"password,ann,,,"+bcryptHash+",")
-	want := importer.Report{Lines: 5, Imported: 3, Existed: []int{}, Bad: []importer.BadLine{
+	want := importer.Report{Lines: 5, Imported: 3, Existed: []int{}, Conflicts: []int{}, Bad: []importer.BadLine{
 		{Line: 4, Reason: "the line is not CSV: check its quotes"},
 		{Line: 6, Reason: "the line has 4 fields, the first line has 6"},
 	}}
@@ -295,6 +295,46 @@ func TestAgain(t *testing.T) {
 {"kind":"api_key","name":"n","secret":"plain-key-1234567"}`)
 	if third.Imported != 0 || !slices.Equal(third.Existed, []int{1, 2}) {
 		t.Errorf("keys in another form were imported again: %+v", third)
+	}
+}
+
+// What is somebody else's is not reported as if its owner had it already.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	const mine = `{"kind":"key_pair","name":"n","key":"k","secret":"good-secret-123"}
+{"kind":"api_key","name":"n","secret":"good-key-1234567"}
+{"kind":"api_key","name":"n","hash":"%s"}
+`
+	const others = `{"kind":"key_pair","name":"m","key":"k","secret":"good-secret-123"}
+{"kind":"api_key","name":"m","secret":"good-key-1234567"}
+{"kind":"api_key","name":"n","principal_kind":"device","secret":"good-key-1234567"}
+{"kind":"api_key","name":"n","secret":"good-key-1234567"}
+`
+	input := fmt.Sprintf(mine, sha("plain-key-1234567"))
+	for _, dry := range []bool{true, false} {
+		t.Run(fmt.Sprintf("DryRun=%v", dry), func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.DryRun = dry
+			// In one batch, as nothing is there yet.
+			want := importer.Report{
+				DryRun: dry, Lines: 7, Imported: 3, Existed: []int{7}, Conflicts: []int{4, 5, 6}, Bad: []importer.BadLine{},
+			}
+			if d := cmp.Diff(want, f.run(t, importer.JSONLines, input+others)); d != "" {
+				t.Errorf("one batch (-want +got):\n%s", d)
+			}
+			f.Importer = f.again()
+			f.DryRun = false
+			f.run(t, importer.JSONLines, input)
+			// And against what the store has.
+			f.Importer = f.again()
+			f.DryRun = dry
+			want = importer.Report{DryRun: dry, Lines: 5, Existed: []int{4}, Conflicts: []int{1, 2, 3, 5}, Bad: []importer.BadLine{}}
+			const inAnotherForm = `{"kind":"api_key","name":"m","secret":"plain-key-1234567"}`
+			if d := cmp.Diff(want, f.run(t, importer.JSONLines, others+inAnotherForm)); d != "" {
+				t.Errorf("later (-want +got):\n%s", d)
+			}
+		})
 	}
 }
 

@@ -86,14 +86,19 @@ func (im *Importer) tenant(ctx context.Context, name string) (tenant.Tenant, err
 	return t, nil
 }
 
-func (im *Importer) judgePrincipal(ctx context.Context, t tenant.Tenant, r Record) (principal.Principal, error) {
-	p := principal.Principal{Tenant: t.ID, Kind: principal.Kind(r.PrincipalKind), Enabled: true}
-	if p.Kind == "" {
-		p.Kind = principal.Client
-		if r.Kind == string(credential.Password) {
-			p.Kind = principal.User
-		}
+// ownerKind is what the owner of a line's credential is.
+func ownerKind(r Record) principal.Kind {
+	switch {
+	case r.PrincipalKind != "":
+		return principal.Kind(r.PrincipalKind)
+	case r.Kind == string(credential.Password):
+		return principal.User
 	}
+	return principal.Client
+}
+
+func (im *Importer) judgePrincipal(ctx context.Context, t tenant.Tenant, r Record) (principal.Principal, error) {
+	p := principal.Principal{Tenant: t.ID, Kind: ownerKind(r), Enabled: true}
 	if !p.Kind.Known() {
 		return p, problem("principal_kind is not a kind of principal")
 	}
