@@ -40,6 +40,10 @@ func configCheck(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, doubt := range config.Doubts(conf) {
+				doubt.Where = file
+				fmt.Fprintf(p.stderr, "warning: %s\n", doubt)
+			}
 			_, err = fmt.Fprintf(p.stdout, "%s is right: %s, %s, %s.\n", file,
 				count(max(1, len(conf.Tenants)), "tenant"), count(len(conf.Upstreams), "upstream"), count(len(conf.Routes), "route"))
 			return err
