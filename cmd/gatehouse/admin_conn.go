@@ -98,8 +98,10 @@ func connShow(a *admin) *cobra.Command {
 		Use: "show CONN", Short: "Show one of them", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var i adminapi.Conn
-			if printed, err := a.get(c, connPath(args[0]), nil, &i); printed || err != nil {
-				return err
+			if printed, err := a.get(c, connPath(args[0]), nil, &i); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			} else if printed {
+				return nil
 			}
 			pairs := []string{"Conn", i.ID, "Kind", i.Kind, "Who", i.Name, "Principal", i.Principal, "Credential", i.Credential,
 				"Shown by", i.Method, "Dialect", i.Dialect, "Route", i.Route, "From", i.Remote,
@@ -120,8 +122,10 @@ func connClose(a *admin) *cobra.Command {
 		Use: "close CONN", Short: "Close one; its caller may come back", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var r adminapi.Receipt
-			if printed, err := a.post(c, connPath(args[0])+"/close", nil, &r); printed || err != nil {
-				return err
+			if printed, err := a.post(c, connPath(args[0])+"/close", nil, &r); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			} else if printed {
+				return nil
 			}
 			return a.receipt("Closed "+args[0]+".", r)
 		},

@@ -82,6 +82,9 @@ func (in credentialFlags) body(owner string) (map[string]any, error) {
 	if in.comment != "" {
 		body["comment"] = in.comment
 	}
+	if in.kind == "scoped_token" && in.scope == "" {
+		return nil, errors.New("say what the token opens: --scope TYPE:KEY, as --scope Sale:7741")
+	}
 	if in.scope != "" || len(in.actions) > 0 || in.uses != 0 {
 		resourceType, key, err := splitScope(in.scope)
 		if err != nil {

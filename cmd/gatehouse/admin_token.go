@@ -10,6 +10,7 @@ import (
 	"gatehouse.dev/internal/adminapi"
 	"gatehouse.dev/internal/adminclient"
 	"gatehouse.dev/internal/secret"
+	"gatehouse.dev/internal/token"
 )
 
 func tokenCommand(a *admin) *cobra.Command {
@@ -49,15 +50,20 @@ func tokenList(a *admin) *cobra.Command {
 func tokenRevoke(a *admin) *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke [FILE]", Short: "End one token, read from FILE or the input", Args: cobra.MaximumNArgs(1),
-		Long: "The token is not taken from the command line, where others could see it.",
+		Long: "The token is not taken from the command line, where others could see it. To end\nall tokens of somebody there is end-tokens, as in: gatehouse client end-tokens",
+		Example: `  gatehouse token revoke token.txt
+  gatehouse token revoke < token.txt`,
 		RunE: func(c *cobra.Command, args []string) error {
 			name := "-"
 			if len(args) > 0 {
 				name = args[0]
 			}
+			if secret.WellFormed(token.OpaquePrefix, secret.New(name)) || strings.HasPrefix(name, "eyJ") {
+				return errors.New("a token on the command line can be seen by others on this machine: write it to the input, or name a file that holds it")
+			}
 			b, err := a.readFile(name)
 			if err != nil {
-				return err
+				return fmt.Errorf("read the token: %w", err)
 			}
 			tok := secret.New(strings.TrimSpace(string(b)))
 			if tok.Empty() {

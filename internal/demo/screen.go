@@ -64,6 +64,10 @@ func (s *screen) title(text, note string) {
 
 // row is a name and what it stands for.
 func (s *screen) row(name, value, note string) {
+	if note == "" {
+		s.printf("  %-9s %s\n", name, s.in(cyan, value))
+		return
+	}
 	value += pad(value, 32)
 	s.printf("  %-9s %s %s\n", name, s.in(cyan, value), s.in(dim, s.fit(note, 13+len([]rune(value)))))
 }

@@ -164,7 +164,7 @@ func (s *Service) checkRoles(ctx context.Context, tenant string, roles []string)
 		case err != nil:
 			return nil, fmt.Errorf("look up role: %w", err)
 		case !known:
-			return nil, field.Errorf("role", "%q is unknown; the tenant's policy has the roles: gatehouse policy show lists them, gatehouse policy role set makes one", r)
+			return nil, field.Errorf("role", "%q is unknown in this tenant: gatehouse policy show lists its roles, gatehouse policy role set makes one", r)
 		}
 	}
 	roles = slices.Clone(roles)
