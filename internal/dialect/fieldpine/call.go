@@ -82,19 +82,19 @@ func (c *conn) perform(ctx context.Context, p packet) (*login, reply) {
 	if !ok {
 		return nil, p.failed(http.StatusNotFound, "unknown endpoint")
 	}
-	err := error(nil)
+	err := error(errGone) // of a session that ended meanwhile
 	for _, l := range c.session(p.Thread) {
 		id := l.identity.Load()
-		if err = c.allowed(ctx, id, c.facts, p, endpoint); err == nil {
+		if err = c.allowed(ctx, id, c.facts, p, endpoint); err == nil && l.handle.Ended() != 0 {
+			err = errGone // asking took longer than the login lasted
+		}
+		if err == nil {
 			return l, c.ask(ctx, p, endpoint, c.facts, id, func(ctx context.Context) (*identity.Identity, error) {
 				return c.readmit(ctx, l, p, endpoint)
 			})
 		}
 	}
 	code, message, _ := verdict(err)
-	if err == nil { // the session ended meanwhile
-		code, message = http.StatusUnauthorized, "the login is gone"
-	}
 	return nil, p.failed(code, message)
 }
 

@@ -42,6 +42,9 @@ type door struct {
 	index *live.Index
 	// denied is an action that nobody may any more.
 	denied atomic.Pointer[string]
+	// allowing and holding, unless nil, are called while somebody waits for what
+	// is decided about a credential.
+	allowing, holding func(credential string)
 }
 
 func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
@@ -86,6 +89,9 @@ func (d *door) Resume(_ context.Context, id *identity.Identity, _ netip.Addr, _ 
 
 func (d *door) Allow(_ context.Context, r policy.Request) error {
 	ok := false
+	if d.allowing != nil {
+		d.allowing(r.Identity.Credential)
+	}
 	if denied := d.denied.Load(); denied != nil && *denied == r.Action {
 		return &authn.Refusal{Kind: authn.Denied}
 	}
@@ -105,7 +111,11 @@ func (d *door) Allow(_ context.Context, r policy.Request) error {
 
 func (d *door) Hold(_ context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error) {
 	c.Identity = id
-	return d.index.Open(c), nil
+	h := d.index.Open(c)
+	if d.holding != nil {
+		d.holding(id.Credential)
+	}
+	return h, nil
 }
 
 func (d *door) revoke(n int64, credential string) <-chan int {
@@ -175,7 +185,20 @@ type rig struct {
 	door *door
 	ends *endpoints
 	hub  *push.Hub
+	// joined, unless nil, is called when a login has made a socket one that
+	// hears pushes.
+	joined func()
 }
+
+// Join and Leave implement Pushes.
+func (r *rig) Join(tenant string, c push.Receiver) {
+	r.hub.Join(tenant, c)
+	if r.joined != nil {
+		r.joined()
+	}
+}
+
+func (r *rig) Leave(tenant string, c push.Receiver) { r.hub.Leave(tenant, c) }
 
 func newRig(t *testing.T, c Config) *rig {
 	t.Helper()
@@ -189,7 +212,7 @@ func newRig(t *testing.T, c Config) *rig {
 	}
 	r.door.index.Attach(always{})
 	c.PlainText = true
-	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Turns: fair.NewQueue(8, 64), Pushes: r.hub, Tickets: newOffice(t), Logger: slog.New(slog.DiscardHandler)})
+	d, err := New(Server{Config: c, Door: r.door, Endpoints: r.ends, Wheel: wheel, Turns: fair.NewQueue(8, 64), Pushes: r, Tickets: newOffice(t), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func (c *conn) firehoses() []*firehose {
 
 // permitFirehose finds a login of the session that may listen; one is enough.
 func (c *conn) permitFirehose(ctx context.Context, h *firehose) error {
-	err := error(&authn.Refusal{Kind: authn.Invalid, Reason: "the login is gone"})
+	err := error(errGone)
 	for _, l := range c.session(h.opening.Thread) {
 		if err = c.Door.Allow(ctx, policy.Request{
 			Identity: l.identity.Load(), Action: actionOf(actionFirehose), Resource: h.resource(), Source: c.facts.Remote,
@@ -180,7 +180,7 @@ func (c *conn) reviewFirehoses(ctx context.Context) error {
 // a session of its own ends with that session.
 func (c *conn) stillPermitted(ctx context.Context, h *firehose) error {
 	if l := h.login.Load(); l != nil && l.thread != "" && l.handle.Ended() != 0 {
-		return &authn.Refusal{Kind: authn.Invalid, Reason: "the login is gone"}
+		return errGone
 	}
 	return c.permitFirehose(ctx, h)
 }

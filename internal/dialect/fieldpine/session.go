@@ -100,11 +100,15 @@ func (c *conn) room(thread string) bool {
 	return len(c.logins) < c.Config.Limits.Logins && c.threadSession(thread) == nil
 }
 
-// enter adds a login, and wakes the socket with the first one.
+// errGone refuses in the name of a login that is gone.
+var errGone = &authn.Refusal{Kind: authn.Invalid, Reason: "the login is gone"}
+
+// enter adds a login, and wakes the socket with the first one. A socket whose
+// last login has ended is closing and gets no other.
 func (c *conn) enter(l *login, o options) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over || l.handle.Ended() != 0 {
+	if c.over || c.leaving != nil || l.handle.Ended() != 0 {
 		return false
 	}
 	c.logins = append(c.logins, l)
