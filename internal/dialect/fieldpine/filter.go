@@ -29,7 +29,7 @@ type condition struct {
 // Limits on a filter, for each of its events is held against all of it.
 const (
 	maxConditions = 16
-	maxListed     = 64
+	maxListed     = 64 // values, of all conditions together
 	maxFilterText = 256
 )
 
@@ -47,10 +47,14 @@ func parseFilter(q jsontext.Value) (filter, error) {
 		return filter{}, errFilter
 	}
 	f := filter{conditions: make([]condition, 0, len(members))}
+	listed := 0
 	for name, value := range members {
 		c, err := parseCondition(name, value)
 		if err != nil {
 			return filter{}, err
+		}
+		if listed += len(c.values); listed > maxListed {
+			return filter{}, errFilter
 		}
 		f.conditions = append(f.conditions, c)
 	}
@@ -78,8 +82,13 @@ func parseCondition(name string, value jsontext.Value) (c condition, err error) 
 	default:
 		c.member = member
 	}
-	c.values, err = parseOperands(value)
-	return c, err
+	if c.values, err = parseOperands(value); err != nil {
+		return c, err
+	}
+	for i := range c.values { // once, and not for each event
+		c.values[i].text = c.is.folded(c.values[i].text)
+	}
+	return c, nil
 }
 
 func parseOperands(value jsontext.Value) ([]operand, error) {
@@ -127,6 +136,7 @@ func (c *condition) holds(e *push.Event) bool {
 }
 
 func (c *condition) holdsFor(have operand, schema bool) bool {
+	have.text = c.is.folded(have.text)
 	if c.is == isUnequal {
 		for _, v := range c.values {
 			if isEqual.holds(have, v, schema) {

@@ -73,10 +73,26 @@ func TestFilterRefused(t *testing.T) {
 	for _, q := range []string{
 		`[]`, `"x"`, `1`, `{"a":1,"a":2}`, `{"a(~)":1}`, `{"a(>":1}`, `{"a(>))":1}`, `{"a()(>)":1}`, `{"(>)":1}`, `{"":1}`,
 		`{"_other":1}`, `{"a":{}}`, `{"a":[]}`, `{"a":[[1]]}`, `{"a":"` + strings.Repeat("x", maxFilterText+1) + `"}`,
-		`{"a":[` + strings.Repeat("1,", maxListed) + `1]}`, `{` + many[1:] + `}`,
+		`{"a":[` + strings.Repeat("1,", maxListed) + `1]}`, `{"a":1,"b":[` + strings.Repeat("1,", maxListed-1) + `1]}`, `{` + many[1:] + `}`,
 	} {
 		if _, err := parseFilter(jsontext.Value(q)); err == nil {
 			t.Errorf("%.60s was taken", q)
+		}
+	}
+}
+
+// A long text of an event is folded once for a condition, not once for each of
+// its values: whoever listens must not make publishing slow for all others.
+func TestFilterFoldsTextsOnce(t *testing.T) {
+	for _, p := range []string{"like", "like.words", "starting"} {
+		f, err := parseFilter(jsontext.Value(`{"name(` + p + `)":[` + strings.Repeat(`"NOBODY",`, maxListed-1) + `"NOBODY"]}`))
+		e := &push.Event{Name: "e", Values: jsontext.Value(`{"name":"` + strings.Repeat("SHOP ", 1000) + `"}`)}
+		m := push.Message{Event: e}
+		if err != nil || m.Check() != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(10, func() { f.matches(e) }); n > 8 {
+			t.Errorf("%s: %v allocations for one event", p, n)
 		}
 	}
 }

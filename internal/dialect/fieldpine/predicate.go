@@ -47,7 +47,7 @@ func operandOf(v jsontext.Value) (operand, bool) {
 	return operand{text: text, number: v.Kind() == '0', there: len(v) > 0 && v.Kind() != 'n'}, ok
 }
 
-// holds compares. Schemas end in .* to mean all that begin so.
+// holds compares texts that are folded. Schemas end in .* to mean all that begin so.
 func (p predicate) holds(have, want operand, schema bool) bool {
 	if schema && (p == isEqual || p == isUnequal) {
 		return schemaFits(have.text, want.text) == (p == isEqual)
@@ -57,9 +57,9 @@ func (p predicate) holds(have, want operand, schema bool) bool {
 	}
 	switch p {
 	case isLike:
-		return strings.Contains(strings.ToLower(have.text), strings.ToLower(strings.Trim(want.text, "%")))
+		return strings.Contains(have.text, want.text)
 	case isStarting:
-		return strings.HasPrefix(strings.ToLower(have.text), strings.ToLower(want.text))
+		return strings.HasPrefix(have.text, want.text)
 	case isLikeWords:
 		return hasWords(have.text, want.text)
 	}
@@ -87,9 +87,20 @@ func schemaFits(have, pattern string) bool {
 	return have == pattern
 }
 
+// folded is a text as the predicate compares it. It is made once for each
+// condition: events have long texts, and filters many values.
+func (p predicate) folded(text string) string {
+	switch p {
+	case isLike:
+		return strings.ToLower(strings.Trim(text, "%"))
+	case isLikeWords, isStarting:
+		return strings.ToLower(text)
+	}
+	return text
+}
+
 func hasWords(have, want string) bool {
-	have = strings.ToLower(have)
-	for word := range strings.FieldsSeq(strings.ToLower(want)) {
+	for word := range strings.FieldsSeq(want) {
 		if !strings.Contains(have, word) {
 			return false
 		}
