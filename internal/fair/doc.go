@@ -17,4 +17,7 @@
 //	           │no
 //	           ▼
 //	         ErrBusy
+//
+// [Places] bounds what costs little but must not be without end, such as sockets
+// of callers who have not said who they are.
 package fair

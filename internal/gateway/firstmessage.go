@@ -15,6 +15,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/gateway/problem"
 	"gatehouse.dev/internal/gateway/relay"
 	"gatehouse.dev/internal/identity"
@@ -43,8 +44,8 @@ const (
 // only then is the backend dialled: it sees a caller that showed everything in
 // time.
 func (g *Gateway) serveFirstMessage(w http.ResponseWriter, r *http.Request, c *call) {
-	if g.pending.Add(1) > maxPending {
-		g.pending.Add(-1)
+	from := fair.Source(c.facts.Remote)
+	if !g.pending.Take(from) {
 		problem.RetryAfter(w.Header(), 5*time.Second)
 		reject(w, r, c.facts, http.StatusServiceUnavailable, "too many sockets have not said who they are")
 		return
@@ -53,7 +54,7 @@ func (g *Gateway) serveFirstMessage(w http.ResponseWriter, r *http.Request, c *c
 	known := func() {
 		if waiting {
 			waiting = false
-			g.pending.Add(-1)
+			g.pending.Leave(from)
 		}
 	}
 	defer known()

@@ -8,11 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/dpop"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/cors"
 	"gatehouse.dev/internal/gateway/forwarded"
@@ -73,7 +73,7 @@ type Gateway struct {
 	trust   forwarded.Trust
 	tickets Tickets
 	proofs  dpop.Memory
-	pending atomic.Int64 // sockets whose first message is waited for
+	pending *fair.Places // sockets whose first message is waited for
 }
 
 // New checks the routes and makes a Gateway.
@@ -88,7 +88,7 @@ func New(o Options) (*Gateway, error) {
 	if o.Tickets == nil && slices.ContainsFunc(o.Routes, func(r Route) bool { return slices.Contains(r.Credentials, Ticket) }) {
 		return nil, errors.New("make gateway: a route accepts tickets, and nobody makes any")
 	}
-	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies, tickets: o.Tickets}, nil
+	return &Gateway{Forwarder: newForwarder(o), table: t, trust: o.AuthProxies, tickets: o.Tickets, pending: fair.NewPlaces(maxPending)}, nil
 }
 
 // Serve answers a request of which the listener has settled the facts.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/policy"
@@ -28,7 +29,7 @@ func (c *conn) admit(r *http.Request, path string) error {
 		return err
 	}
 	c.name, c.stamped = shown.Name, shown.Stamped()
-	leave, err := s.Turns.Enter(r.Context(), c.facts.Remote.String())
+	leave, err := s.Turns.Enter(r.Context(), fair.Source(c.facts.Remote))
 	if err != nil {
 		return tooBusy
 	}

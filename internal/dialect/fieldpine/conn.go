@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
 	"gatehouse.dev/internal/socket"
@@ -58,19 +59,21 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 	if !ok {
 		return
 	}
-	maker, status, err := s.redeem(r, facts)
-	if err != nil {
-		refuse(w, packet{}, status, err.Error())
-		return
-	}
-	if !s.silent.enter() {
+	from := fair.Source(facts.Remote)
+	if !s.silent.Take(from) {
 		w.Header().Set("Retry-After", "5")
 		refuse(w, packet{}, http.StatusTooManyRequests, "too many sockets that have not logged in")
 		return
 	}
+	maker, status, err := s.redeem(r, facts) // after which the ticket is used up
+	if err != nil {
+		s.silent.Leave(from)
+		refuse(w, packet{}, status, err.Error())
+		return
+	}
 	sock, err := s.kind.Accept(context.Background(), w, r, nil)
 	if err != nil {
-		s.silent.leave()
+		s.silent.Leave(from)
 		return
 	}
 	c := &conn{service: s, facts: facts, socket: sock, listed: true}
@@ -247,7 +250,7 @@ func (c *conn) received(n int) {
 func (c *conn) Ended(_ *socket.Conn, why error) {
 	c.Wheel.Stop(&c.timer)
 	if c.listed {
-		c.silent.leave()
+		c.silent.Leave(fair.Source(c.facts.Remote))
 	}
 	c.mu.Lock()
 	c.over = true

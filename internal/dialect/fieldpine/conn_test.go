@@ -188,6 +188,8 @@ type rig struct {
 	// joined, unless nil, is called when a login has made a socket one that
 	// hears pushes.
 	joined func()
+	remote atomic.Pointer[netip.Addr] // of who dials
+	served *service
 }
 
 // Join and Leave implement Pushes.
@@ -216,8 +218,10 @@ func newRig(t *testing.T, c Config) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := &inbound.Facts{Tenant: tenant.Tenant{ID: "ten_1"}, Remote: netip.MustParseAddr("192.0.2.1"), Scheme: "http", Host: "shop.example"}
+	r.served = d.Handler.(*service)
+	r.from("192.0.2.1")
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		facts := &inbound.Facts{Tenant: tenant.Tenant{ID: "ten_1"}, Remote: *r.remote.Load(), Scheme: "http", Host: "shop.example"}
 		d.Handler.ServeHTTP(w, q.WithContext(inbound.With(q.Context(), facts)))
 	}))
 	t.Cleanup(h.Close)
@@ -230,15 +234,35 @@ type client struct {
 	r *bufio.Reader
 }
 
+// from says where those who dial come from.
+func (r *rig) from(addr string) {
+	a := netip.MustParseAddr(addr)
+	r.remote.Store(&a)
+}
+
 func (r *rig) dial(t *testing.T) *client {
 	t.Helper()
+	c, status := r.knock(t)
+	if c == nil {
+		t.Fatalf("no socket: %d", status)
+	}
+	return c
+}
+
+// knock dials, and says how the handshake was answered.
+func (r *rig) knock(t *testing.T) (*client, int) {
+	t.Helper()
 	conn, br, _, err := ws.Dial(t.Context(), "ws://"+r.host+pathSocket)
+	var refused ws.StatusError
+	if errors.As(err, &refused) {
+		return nil, int(refused)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(25 * time.Second))
-	return newClient(conn, br)
+	return newClient(conn, br), http.StatusSwitchingProtocols
 }
 
 func newClient(conn net.Conn, early *bufio.Reader) *client {

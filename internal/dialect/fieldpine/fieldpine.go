@@ -126,7 +126,7 @@ type Server struct {
 type service struct {
 	Server
 	kind   *socket.Kind
-	silent counter // sockets that have not logged in
+	silent *fair.Places // sockets that have not logged in
 }
 
 // New makes the dialect.
@@ -137,7 +137,7 @@ func New(s Server) (dialect.Dialect, error) {
 	s.Config.Limits = s.Config.Limits.orDefaults()
 	sv := &service{
 		Server: s,
-		silent: counter{limit: maxSilent},
+		silent: fair.NewPlaces(maxSilent),
 		kind:   socket.NewKind(socket.Options{Wheel: s.Wheel, ReadLimit: loginReadLimit, PingEvery: pingEvery}),
 	}
 	sockets := []string{pathSocket}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse.dev/internal/authn"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
@@ -50,7 +51,7 @@ func (c *conn) admit(p packet, a authn.Attempt, o options, ready func()) bool {
 	if !c.room(thread) {
 		return false
 	}
-	leave, err := c.Turns.Enter(c.socket.Context(), c.facts.Remote.String())
+	leave, err := c.Turns.Enter(c.socket.Context(), fair.Source(c.facts.Remote))
 	if err != nil { // says nothing about the credential
 		c.socket.Close(socket.CodeTryAgain, "")
 		return false
@@ -121,7 +122,7 @@ func (c *conn) enter(l *login, o options) bool {
 	}
 	if c.listed {
 		c.listed = false
-		c.silent.leave()
+		c.silent.Leave(fair.Source(c.facts.Remote))
 	}
 	return true
 }

@@ -1,9 +1,13 @@
 package fieldpine
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse.dev/internal/fair"
 )
 
 // A request waits for policy, and the login that it acts for is taken away
@@ -54,5 +58,43 @@ func TestLoginWhileTheLastOneEnds(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d logins of a socket that is gone stay open", r.door.index.Len())
 		}
+	}
+}
+
+// One source that opens sockets and says nothing keeps nobody else out, however
+// many addresses it has; and a login gives the place back.
+func TestSilentSourceKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{})
+	r.served.silent = fair.NewPlaces(8)
+	status := func(addr string) (*client, int) {
+		r.from(addr)
+		return r.knock(t)
+	}
+	last, code := (*client)(nil), 0
+	for i := range 7 {
+		c, got := status(fmt.Sprintf("2001:db8::%d", i+1))
+		if code = got; c != nil {
+			last = c
+		}
+	}
+	if code != http.StatusTooManyRequests {
+		t.Errorf("the seventh silent socket of one network got %d, want 429", code)
+	}
+	made, _ := r.ticket(t, "shop", "", "")
+	if _, code := r.open(t, "?ticket="+made, nil); code != http.StatusTooManyRequests {
+		t.Errorf("a ticket of that network got %d, want 429", code)
+	}
+	if _, code := status("192.0.2.7"); code != http.StatusSwitchingProtocols {
+		t.Errorf("another source got %d, want 101", code)
+	}
+	last.say(t, asShop)
+	last.want(t, loginOK)
+	if _, code := status("2001:db8::99"); code != http.StatusSwitchingProtocols {
+		t.Errorf("after a login its network got %d, want 101", code)
+	}
+	r.from("192.0.2.7")
+	if _, code := r.open(t, "?ticket="+made, nil); code != http.StatusSwitchingProtocols {
+		t.Errorf("the ticket of a socket that was turned away got %d, want 101: it was not used", code)
 	}
 }
