@@ -14,4 +14,7 @@
 // sides. Servers and their load share the processors, as they would not in
 // production; that is the same for both sides too, and makes a ratio that is
 // hard to reach rather than easy.
+//
+// Crowds of WebSocket clients are the kit's own: a goroutine for each, over raw
+// connections, the same for both sides.
 package main

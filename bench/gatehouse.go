@@ -25,7 +25,8 @@ type gatehouse struct {
 	binary      string
 	dir         string
 	env         []string
-	gate        string // address
+	extra       []string // of the environment
+	gate        string   // address
 	tls         bool
 	backend     string   // address
 	say         string   // settings to follow those of init; %s is the backend's address
@@ -103,6 +104,7 @@ func (g *gatehouse) install(ctx context.Context, l *lab) (err error) {
 	}
 	g.env = append(os.Environ(), "GATEHOUSE_GATE_LISTEN="+g.gate, "GATEHOUSE_DESK_LISTEN="+desk, "GATEHOUSE_OPS_LISTEN=off",
 		"GATEHOUSE_LOG_REQUESTS=false", "GATEHOUSE_CONFIG="+g.config())
+	g.env = append(g.env, g.extra...)
 	if _, err := g.run(ctx, "init", "--data", filepath.Join(g.dir, "data"), "--master-key", filepath.Join(g.dir, "master.key")); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ limits: {connections: 25000}
 // hall makes the one of that name; nothing runs yet but its backend.
 func (l *lab) hall(ctx context.Context, name string, secure bool) (_ *hall, err error) {
 	h := &hall{gatehouse: newGatehouse(l, name)}
+	h.extra = []string{"GATEHOUSE_LOG_LEVEL=warn"} // what it is compared with logs nothing
 	h.say, h.backendArgs = hallSettings, []string{"sockets", "-hello", hello}
 	defer func() {
 		if err == nil {

@@ -59,17 +59,26 @@ var socketRows = []row{
 	},
 	{
 		name: "publish", what: "one row published to 10,000 wall boards, until the last has it", against: "broadcast of a " + bareLoop,
-		unit: milliseconds, aim: 1.3, atMost: true, rounds: 2, prepare: preparePublish,
+		unit: milliseconds, aim: 1.3, atMost: true, rounds: 2, prepare: preparePublish(false),
+	},
+	{
+		name: "publish-tls", what: "the same with TLS", against: "broadcast of a " + bareLoop + " with TLS",
+		unit: milliseconds, aim: 1.3, atMost: true, rounds: 1, prepare: preparePublish(true),
 	},
 	{
 		name: "revoke", what: "revoke the key behind 10,000 sockets, until the last is closed", against: "close frames of a " + bareLoop,
 		unit: milliseconds, aim: 250, atMost: true, absolute: true, rounds: 3,
-		prepare: revocationOf(crowdSize, "sockets", (*hall).fd1),
+		prepare: revocationOf(false, crowdSize, (*hall).fd1),
+	},
+	{
+		name: "revoke-tls", what: "the same with TLS", against: "close frames of a " + bareLoop + " with TLS",
+		unit: milliseconds, aim: 250, atMost: true, absolute: true, rounds: 1,
+		prepare: revocationOf(true, crowdSize, (*hall).fd1),
 	},
 	{
 		name: "revoke-proxied", what: "revoke the key behind 5,000 proxied sockets, until the last is closed", against: "close frames of a " + bareLoop,
 		unit: milliseconds, aim: 250, atMost: true, absolute: true, rounds: 3,
-		prepare: revocationOf(proxiedSize, "sockets", (*hall).proxied),
+		prepare: revocationOf(false, proxiedSize, (*hall).proxied),
 	},
 	{
 		name: "storm", what: "99th percentile of 200 HTTP requests a second while 10,000 wall boards are dropped and return at once",
@@ -132,13 +141,16 @@ func (b *bareHall) visit() visit {
 	return v
 }
 
+// patient is for what a busy server is asked besides its sockets.
+var patient = &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: anyServer}}
+
 // post asks the bare server for something.
 func post(ctx context.Context, url string, body string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	res, err := patient.Do(req)
 	if err != nil {
 		return err
 	}
@@ -288,37 +300,39 @@ func visits(p *process, v visit) side {
 // publications is how many rows are published in one turn.
 const publications = 9
 
-func preparePublish(ctx context.Context, l *lab) (ours, bare side, err error) {
-	h, err := l.hall(ctx, "feed", false)
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := l.bareHall(h, "sockets")
-	if err != nil {
-		return nil, nil, err
-	}
-	ours = func(ctx context.Context, _ time.Duration) (measure, error) {
-		if err := h.open(ctx, l); err != nil {
-			return measure{}, err
-		}
-		defer h.process.stop()
-		pair, err := h.newPair(ctx)
+func preparePublish(secure bool) func(context.Context, *lab) (side, side, error) {
+	return func(ctx context.Context, l *lab) (ours, bare side, err error) {
+		h, err := l.hall(ctx, "feed", secure)
 		if err != nil {
-			return measure{}, err
+			return nil, nil, err
 		}
-		return broadcast(ctx, h.board(pair, true, 0), func(ctx context.Context, n int) error { return h.publish(ctx, n) })
-	}
-	bare = func(ctx context.Context, _ time.Duration) (measure, error) {
-		p, err := b.open(ctx)
+		b, err := l.bareHall(h, "sockets")
 		if err != nil {
-			return measure{}, err
+			return nil, nil, err
 		}
-		defer p.stop()
-		return broadcast(ctx, b.visit(), func(ctx context.Context, n int) error {
-			return post(ctx, b.url()+"publish", fmt.Sprintf(`{"Sender":"ATIRealTimeService","MessageType":"LineReport","Data":%q}`, call(n)))
-		})
+		ours = func(ctx context.Context, _ time.Duration) (measure, error) {
+			if err := h.open(ctx, l); err != nil {
+				return measure{}, err
+			}
+			defer h.process.stop()
+			pair, err := h.newPair(ctx)
+			if err != nil {
+				return measure{}, err
+			}
+			return broadcast(ctx, h.board(pair, true, 0), func(ctx context.Context, n int) error { return h.publish(ctx, n) })
+		}
+		bare = func(ctx context.Context, _ time.Duration) (measure, error) {
+			p, err := b.open(ctx)
+			if err != nil {
+				return measure{}, err
+			}
+			defer p.stop()
+			return broadcast(ctx, b.visit(), func(ctx context.Context, n int) error {
+				return post(ctx, b.url()+"publish", fmt.Sprintf(`{"Sender":"ATIRealTimeService","MessageType":"LineReport","Data":%q}`, call(n)))
+			})
+		}
+		return ours, bare, nil
 	}
-	return ours, bare, nil
 }
 
 // call is a row of the report, which names its number.
@@ -335,7 +349,7 @@ func (h *hall) publish(ctx context.Context, n int) error {
 	}
 	req.Header.Set("X-API-Key", h.key)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	res, err := patient.Do(req)
 	if err != nil {
 		return err
 	}
@@ -373,13 +387,13 @@ func broadcast(ctx context.Context, v visit, publish func(context.Context, int) 
 }
 
 // revocationOf measures the time from asking for a revocation to the last close.
-func revocationOf(n int, against string, caller func(*hall, string) visit) func(context.Context, *lab) (side, side, error) {
+func revocationOf(secure bool, n int, caller func(*hall, string) visit) func(context.Context, *lab) (side, side, error) {
 	return func(ctx context.Context, l *lab) (ours, bare side, err error) {
-		h, err := l.hall(ctx, "revocation", false)
+		h, err := l.hall(ctx, "revocation", secure)
 		if err != nil {
 			return nil, nil, err
 		}
-		b, err := l.bareHall(h, against)
+		b, err := l.bareHall(h, "sockets")
 		if err != nil {
 			return nil, nil, err
 		}
