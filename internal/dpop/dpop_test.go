@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,21 @@ func TestMemory(t *testing.T) {
 	is("after a turn", m.Once(p, later), ErrReplay)
 	is("room again", m.Once(Proof{Key: "k", ID: "2"}, later), nil)
 	is("long after", m.Once(p, later.Add(2*(Window+Ahead))), nil)
+}
+
+// One key does not fill the memory for all others.
+func TestMemoryIsShared(t *testing.T) {
+	t.Parallel()
+	m := &Memory{Most: 4}
+	once := func(key, id string) error { return m.Once(Proof{Key: key, ID: id}, now) }
+	for i, want := range []error{nil, nil, ErrFull, ErrFull, ErrFull} {
+		if err := once("greedy", fmt.Sprint(i)); !errors.Is(err, want) {
+			t.Errorf("proof %d of one key: %v, want %v", i, err, want)
+		}
+	}
+	if err := once("modest", "1"); err != nil {
+		t.Errorf("another key: %v", err)
+	}
 }
 
 func FuzzCheck(f *testing.F) {

@@ -16,16 +16,18 @@ var (
 )
 
 // Memory knows the proofs of the last minute, so that each counts once on this
-// node. The zero value is empty and remembers 131,072.
+// node. The zero value is empty and remembers 262,144. One key has at most half
+// of that, so that whoever holds one token cannot stop those of the others.
 type Memory struct {
 	Most int // of each half
 
 	mu         sync.Mutex
 	young, old map[[32]byte]struct{}
+	keys       map[string]int // how many of the young are of a key
 	turned     time.Time
 }
 
-const mostByDefault = 1 << 16
+const mostByDefault = 1 << 17
 
 // Once reports ErrReplay for a proof that was there before. Show it only those
 // that fit a believed token, or strangers could fill it.
@@ -39,6 +41,7 @@ func (m *Memory) Once(p Proof, now time.Time) error {
 	defer m.mu.Unlock()
 	if now.Sub(m.turned) >= Window+Ahead {
 		m.old, m.young, m.turned = m.young, make(map[[32]byte]struct{}), now
+		m.keys = make(map[string]int)
 	}
 	if _, seen := m.young[key]; seen {
 		return ErrReplay
@@ -50,9 +53,10 @@ func (m *Memory) Once(p Proof, now time.Time) error {
 	if most <= 0 {
 		most = mostByDefault
 	}
-	if len(m.young) >= most {
+	if len(m.young) >= most || m.keys[p.Key] >= max(most/2, 1) {
 		return ErrFull
 	}
 	m.young[key] = struct{}{}
+	m.keys[p.Key]++
 	return nil
 }

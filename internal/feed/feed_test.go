@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -227,6 +228,26 @@ func TestBounds(t *testing.T) {
 	}
 	if !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a report grows beyond its bound: %v", err)
+	}
+}
+
+// The publishers of one tenant cannot use up the feeds of the others.
+func TestFeedsOfOneTenant(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	var err error
+	made := 0
+	for ; err == nil && made <= MaxFeeds; made++ {
+		err = h.Update(t.Context(), "ten_1", fmt.Sprint("feed-", made), setRow("R", "k", `{}`))
+	}
+	if !errors.Is(err, ErrMany) || made-1 != MaxTenantFeeds {
+		t.Errorf("one tenant made %d feeds: %v", made-1, err)
+	}
+	if _, err := h.Feed("ten_1", "feed-0"); err != nil {
+		t.Errorf("its feeds are gone: %v", err)
+	}
+	if _, err := h.Feed("ten_2", "metrics"); err != nil {
+		t.Errorf("no feed for another tenant: %v", err)
 	}
 }
 

@@ -14,8 +14,12 @@ import (
 	"gatehouse.dev/internal/id"
 )
 
-// MaxFeeds bounds the feeds of one node, of all tenants.
-const MaxFeeds = 4096
+// Bounds of the feeds of one node: a tenant's publishers name theirs, and feeds
+// stay, so none may use up the places of the others.
+const (
+	MaxFeeds       = 4096 // of all tenants
+	MaxTenantFeeds = 64   // of one tenant
+)
 
 // Options shape a Hub. Bus is needed.
 type Options struct {
@@ -30,10 +34,11 @@ type Options struct {
 type Hub struct {
 	o Options
 
-	mu    sync.Mutex
-	feeds map[key]*Feed
-	subs  map[key]func()
-	acks  map[string]chan error // updates of this node that are on the bus
+	mu       sync.Mutex
+	feeds    map[key]*Feed
+	ofTenant map[string]int // how many feeds a tenant has
+	subs     map[key]func()
+	acks     map[string]chan error // updates of this node that are on the bus
 }
 
 type key struct{ tenant, name string }
@@ -46,7 +51,7 @@ func NewHub(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Hub{o: o, feeds: make(map[key]*Feed), subs: make(map[key]func()), acks: make(map[string]chan error)}
+	return &Hub{o: o, feeds: make(map[key]*Feed), ofTenant: make(map[string]int), subs: make(map[key]func()), acks: make(map[string]chan error)}
 }
 
 // Feed returns a tenant's feed, made when absent.
@@ -60,10 +65,11 @@ func (h *Hub) Feed(tenant, name string) (*Feed, error) {
 	if f := h.feeds[k]; f != nil {
 		return f, nil
 	}
-	if len(h.feeds) >= MaxFeeds {
-		return nil, ErrTooLarge
+	if len(h.feeds) >= MaxFeeds || h.ofTenant[tenant] >= MaxTenantFeeds {
+		return nil, ErrMany
 	}
 	f := newFeed(h.o.Now)
+	h.ofTenant[tenant]++
 	h.feeds[k] = f
 	h.subs[k] = h.o.Bus.Subscribe(subject(k), func(m bus.Message) { h.receive(f, m) })
 	return f, nil

@@ -25,6 +25,7 @@ var (
 	ErrRows     = errors.New("the report is not an array of objects; it has no rows")
 	ErrKey      = errors.New("a row lacks its key member, or has another than the update says")
 	ErrTooLarge = errors.New("the report would become too large")
+	ErrMany     = errors.New("there are too many feeds")
 )
 
 // row is one row of a table, as JSON.

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/dialect"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/gateway"
 	"gatehouse.dev/internal/gateway/canonical"
@@ -33,8 +34,9 @@ const Prefix = "/-/feeds/"
 const (
 	// DefaultPatience is how long a body, or one line of a stream, may take.
 	DefaultPatience = time.Minute
-	// maxStreams bounds the streams that are open on this node.
-	maxStreams = 512
+	// maxStreams bounds the streams that are open on this node. One tenant may
+	// have three quarters of them.
+	maxStreams = 1024
 )
 
 // Door is the one way in; package authn has it.
@@ -63,7 +65,7 @@ type Options struct {
 type API struct {
 	Options
 	guard   *gateway.Guard
-	streams chan struct{}
+	streams *fair.Places // by tenant
 }
 
 // New makes an API.
@@ -81,7 +83,7 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &API{Options: o, guard: guard, streams: make(chan struct{}, maxStreams)}, nil
+	return &API{Options: o, guard: guard, streams: fair.NewPlaces(maxStreams)}, nil
 }
 
 func newGuard() (*gateway.Guard, error) {

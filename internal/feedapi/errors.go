@@ -47,6 +47,7 @@ var verdicts = []struct {
 	{feed.ErrName, http.StatusUnprocessableEntity},
 	{feed.ErrRows, http.StatusUnprocessableEntity},
 	{feed.ErrKey, http.StatusUnprocessableEntity},
+	{feed.ErrMany, http.StatusUnprocessableEntity},
 	{errBusy, http.StatusServiceUnavailable},
 }
 

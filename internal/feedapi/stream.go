@@ -43,13 +43,12 @@ type said struct {
 // is ended.
 func (a *API) serveStream(w http.ResponseWriter, r *http.Request, p *publisher) {
 	s := &stream{publisher: p, control: http.NewResponseController(w), out: bufio.NewWriter(w)}
-	select {
-	case a.streams <- struct{}{}:
-		defer func() { <-a.streams }()
-	default:
+	house := p.facts.Tenant.ID
+	if !a.streams.Take(house) {
 		a.answer(w, r, p, errBusy)
 		return
 	}
+	defer a.streams.Leave(house)
 	answers, _, err := canonical.One(r.URL.RawQuery, "answers")
 	if err == nil && answers != "" && answers != "all" && answers != "errors" {
 		err = errQuery
