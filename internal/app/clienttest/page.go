@@ -17,7 +17,7 @@ import (
 
 // patience bounds each thing that is asked of a page: far more than it takes,
 // also on a machine with much else to do.
-const patience = time.Minute
+const patience = 40 * time.Second
 
 // Page is a tab of a browser.
 type Page struct {

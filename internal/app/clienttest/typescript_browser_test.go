@@ -99,7 +99,7 @@ func testBrowserClient(t *testing.T, b *clienttest.Browser, site string, s *shop
 	}
 	t.Run("Refused", func(t *testing.T) {
 		p := b.Open(t, site)
-		short := map[string]any{"loginTimeout": 2000}
+		short := map[string]any{"loginTimeout": 1000} // silence takes all of it
 		for _, wrong := range []map[string]string{{"apikey": "not-a-key"}, {"token": "not-a-token"},
 			{"user": "ana@shop.example", "secret": "not the secret"}, {"user": "eve@shop.example", "secret": secret.Secret}} {
 			if o := does(t, p, "connect", s.socket(), wrong, short); o.Error != "NoAnswer" {
