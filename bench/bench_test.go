@@ -59,13 +59,13 @@ func TestReadWrk(t *testing.T) {
 func TestWriteReadme(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "README.md")
-	os.WriteFile(path, []byte("# A\n"+tableBegin+"old\n"+tableEnd+"end\n"), 0o600)
-	if err := writeReadme(path, "Measured.", nil); err != nil {
+	os.WriteFile(path, []byte("# A\n"+tableBegin+"old\n| `issue` | kept |\n| `grants` | replaced |\n"+tableEnd+"end\n"), 0o600)
+	if err := writeReadme(path, "Measured.", []result{{row: row{name: "grants", what: "measured"}}}); err != nil {
 		t.Fatal(err)
 	}
 	b, _ := os.ReadFile(path)
 	if got := string(b); !strings.HasPrefix(got, "# A\n") || !strings.HasSuffix(got, tableEnd+"end\n") || strings.Contains(got, "old") ||
-		!strings.Contains(got, "Measured.") {
+		!strings.Contains(got, "Measured.") || !strings.Contains(got, "| kept |\n| `grants` | measured |") || strings.Contains(got, "replaced") {
 		t.Errorf("README is\n%s", got)
 	}
 	os.WriteFile(path, []byte("# A\n"), 0o600)
