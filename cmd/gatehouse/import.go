@@ -39,8 +39,8 @@ func importCommand(p *program) *cobra.Command {
   hash            or its hash: Argon2id, bcrypt, PBKDF2 or SHA-256
   and if need be  tenant dialect display_name roles comment networks not_before expires enabled
 
-Every line is accounted for: imported, there already, or bad, with its number and why.
-Running it again imports only what is missing. With - the lines come from the standard
+Every line is accounted for: imported, there already, in conflict with what somebody
+else has, or bad, with its number and why. Running it again imports only what is missing. With - the lines come from the standard
 input. The server must run (on this machine, or --server); hashes are replaced by ours
 when their owner first comes.`,
 		Example: `  gatehouse import clients.jsonl --dry-run
@@ -56,7 +56,7 @@ when their owner first comes.`,
 	a.flags(c)
 	f := c.Flags()
 	f.StringVar(&plan.format, "format", "", "jsonl or csv (default: by the file's name)")
-	f.StringVar(&plan.rejected, "rejected", "", "write bad lines, as they are, to a new `FILE`: to mend and import again")
+	f.StringVar(&plan.rejected, "rejected", "", "write bad lines and conflicts, as they are, to a new `FILE`: to mend and import again")
 	f.BoolVar(&plan.dryRun, "dry-run", false, "judge all lines and compare them with what there is, but store nothing")
 	offer(c, "format", "jsonl", "csv")
 	return c

@@ -34,11 +34,17 @@ func (d *demo) tryIt(f File, dir string) {
 	s.paste("and in another shell: revoke its key, and see it end",
 		fmt.Sprintf("ADMIN=%s", local(f.Admin.URL)),
 		fmt.Sprintf("curl -X POST -H 'Authorization: Bearer %s' $ADMIN/v1/credentials/%s/revoke", f.Admin.Token, f.Gateway.CredentialID))
-	s.paste("the call centre, in the console of a browser's empty page",
+	// Chromium sends the password of a socket's address only from a page of its site.
+	s.paste("the call centre: open "+local(f.BaseURL)+" in a browser (404 is right), and paste into its console",
 		fmt.Sprintf("s = new WebSocket('%s%s?name=%s')", strings.Replace(webSocket(local(f.BaseURL)), "ws://", "ws://"+board+":"+f.Acqueon.AccessToken+"@", 1), consolePath, board),
 		`s.onmessage = e => { let m = JSON.parse(e.data), me = m.Receiver; console.log(m.MessageType, m.Data)`,
 		`  if (m.MessageType == 'OpenID') s.send(JSON.stringify({Sender: me, Receiver: 'ATIRealTimeService',`,
 		`    MessageType: 'AEPerformanceMetricInitialization', Data: JSON.stringify({TimeZoneOffset: 0, Sender: me})})) }`)
+	s.paste("FD1 in the same console: log in, ask, and read what is answered",
+		fmt.Sprintf("f = new WebSocket('%s%s')", webSocket(local(f.BaseURL)), fd1Path),
+		fmt.Sprintf("f.onopen = () => f.send(JSON.stringify({a: 'fd1.session.login', rq: 1, v: {apikey: '%s'}}))", f.Fieldpine.APIKey),
+		`f.onmessage = e => { console.log(e.data)`,
+		`  if (JSON.parse(e.data).rp == 1) f.send(JSON.stringify({a: 'fd1.products.get_products', rq: 2})) }`)
 	s.paste("FD1 in one request, by key",
 		fmt.Sprintf("curl -H 'X-Apikey: %s' %s/fd1/products/get_products", f.Fieldpine.APIKey, local(f.BaseURL)))
 	s.printf("\n  Everything a script needs is in %s\n", s.in(cyan, filepath.Join(dir, FileName)))
