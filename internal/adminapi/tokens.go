@@ -107,7 +107,7 @@ func (a *api) revokeToken(ctx context.Context, c *call, in revokeTokenIn) (*rece
 		if err != nil {
 			return nil, notAlive(err)
 		}
-		if _, err := c.touch(ctx, v.Principal); err != nil {
+		if _, err := c.touchBearer(ctx, v.Subject); err != nil {
 			return nil, err
 		}
 		return c.endOpaque(ctx, v.ID)
@@ -116,7 +116,8 @@ func (a *api) revokeToken(ctx context.Context, c *call, in revokeTokenIn) (*rece
 	if err != nil {
 		return nil, notAlive(err)
 	}
-	if _, err := c.touch(ctx, v.Principal); err != nil {
+	owner, err := c.touchBearer(ctx, v.Subject)
+	if err != nil {
 		return nil, err
 	}
 	e, err := a.Scribe.Event(ctx, c.by, audit.Event{Action: "token.revoke", Tenant: c.tenant.ID, Target: v.Hash})
@@ -124,12 +125,27 @@ func (a *api) revokeToken(ctx context.Context, c *call, in revokeTokenIn) (*rece
 		return nil, err
 	}
 	change, err := a.Tokens.RevokeToken(ctx, token.RevokedToken{
-		Hash: v.Hash, Tenant: c.tenant.ID, Principal: v.Principal, Expires: v.Expires,
+		Hash: v.Hash, Tenant: c.tenant.ID, Principal: owner, Expires: v.Expires,
 	}, e)
 	if err != nil {
 		return nil, err
 	}
 	return &receiptOut{Body: c.receipt(ctx, change)}, nil
+}
+
+// touchBearer finds whose token it is, to end it. Some kinds of tokens name their
+// owner by the number of the secret that they were got with, and nothing else.
+func (c *call) touchBearer(ctx context.Context, s token.Subject) (owner string, _ error) {
+	owner = s.Principal
+	if owner == "" && s.SecretNumber != 0 {
+		rec, err := c.api.Credentials.Store.RecordBySecretNumber(ctx, s.SecretNumber)
+		if err != nil {
+			return "", err
+		}
+		owner = rec.Principal.ID
+	}
+	_, err := c.touch(ctx, owner)
+	return owner, err
 }
 
 // notAlive answers for a token that cannot be revoked, because it is none of
