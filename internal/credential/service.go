@@ -157,7 +157,7 @@ func (s *Service) draw(ctx context.Context, by audit.By, c Credential, given sec
 	case KeyPair:
 		shape, ok := s.shapes()[c.Dialect]
 		if !ok {
-			return Issued{}, field.Errorf("dialect", "has no key pairs; these have: %s", strings.Join(slices.Sorted(maps.Keys(s.shapes())), ", "))
+			return Issued{}, field.Errorf("dialect", "has no key pairs of its own; these have: %s, and those of gatehouse are for everything else", strings.Join(slices.Sorted(maps.Keys(s.shapes())), ", "))
 		}
 		out.Credential.Lookup, out.Text = shape()
 	case Password:
