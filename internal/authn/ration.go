@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"net/netip"
 	"time"
 
 	"gatehouse.dev/internal/throttle"
@@ -20,10 +21,21 @@ func (s *Service) ration(a *Attempt, r *Refusal) *Refusal {
 	if !a.Rationed || a.weak() || r.Kind != Invalid {
 		return r
 	}
-	k := throttle.RequestKey{Scope: throttle.RefusedLogins, Tenant: a.Tenant.ID, ID: sourceOf(a.Remote)}
-	ok, wait := s.rations.Allow(s.Now(), k, refusedLogins)
+	ok, wait := s.rations.Allow(s.Now(), refusedFrom(a.Tenant.ID, a.Remote), refusedLogins)
 	if ok {
 		return r
 	}
 	return &Refusal{Kind: Throttled, RetryAfter: max(wait, time.Second), Reason: "refused logins of the source"}
+}
+
+// Unwelcome says how long a source has to wait before its refused logins are
+// answered again; 0: it need not. It is for protocols that turn such a source
+// away before it can log in.
+func (s *Service) Unwelcome(tenant string, remote netip.Addr) time.Duration {
+	_, wait := s.rations.Look(s.Now(), refusedFrom(tenant, remote), refusedLogins)
+	return wait
+}
+
+func refusedFrom(tenant string, remote netip.Addr) throttle.RequestKey {
+	return throttle.RequestKey{Scope: throttle.RefusedLogins, Tenant: tenant, ID: sourceOf(remote)}
 }

@@ -57,12 +57,7 @@ func (l *Limiter) Allow(now time.Time, k RequestKey, r Rate) (ok bool, retryAfte
 	if !r.Limited() {
 		return true, 0
 	}
-	burst := int64(r.Burst)
-	if burst <= 0 {
-		burst = int64(r.N)
-	}
-	cost := max(int64(r.Per)/int64(r.N), 1)
-	window := cost * burst
+	cost, window := r.bucket()
 	at := int64(now.Sub(l.epoch))
 
 	d := l.digest(k)
@@ -77,6 +72,30 @@ func (l *Limiter) Allow(now time.Time, k RequestKey, r Rate) (ok bool, retryAfte
 	}
 	m.empty = at + debt + cost
 	return true, 0
+}
+
+// Look says what Allow would, and takes nothing.
+func (l *Limiter) Look(now time.Time, k RequestKey, r Rate) (ok bool, retryAfter time.Duration) {
+	if !r.Limited() {
+		return true, 0
+	}
+	cost, window := r.bucket()
+	d := l.digest(k)
+	s := l.table.lock(d)
+	defer s.mu.Unlock()
+	debt := min(max(s.peek(d).empty-int64(now.Sub(l.epoch)), 0), window)
+	wait := max(debt+cost-window, 0)
+	return wait == 0, time.Duration(wait)
+}
+
+// bucket is what one request takes, and what there is, in nanoseconds.
+func (r Rate) bucket() (cost, window int64) {
+	burst := int64(r.Burst)
+	if burst <= 0 {
+		burst = int64(r.N)
+	}
+	cost = max(int64(r.Per)/int64(r.N), 1)
+	return cost, cost * burst
 }
 
 // digest needs no cryptography: keys are our own identifiers or addresses, and

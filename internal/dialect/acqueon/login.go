@@ -58,7 +58,7 @@ func (s *service) originAllowed(h http.Header) bool {
 // attempt is what was presented. The name says what a dashboard calls itself;
 // who it is comes from the credential alone.
 func attempt(h Handshake, facts *inbound.Facts) authn.Attempt {
-	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, Recent: true}
+	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, Recent: true, Rationed: true}
 	switch {
 	case h.Key != "":
 		a.Method, a.Name, a.Secret = identity.KeyPair, h.Key, h.Secret

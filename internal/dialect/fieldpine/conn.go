@@ -55,6 +55,11 @@ func (s *service) openSocket(w http.ResponseWriter, r *http.Request, facts *inbo
 		refuse(w, packet{}, http.StatusForbidden, "this origin may not connect")
 		return
 	}
+	if wait := s.Door.Unwelcome(facts.Tenant.ID, facts.Remote); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		refuse(w, packet{}, http.StatusTooManyRequests, "too many refused logins")
+		return
+	}
 	outer, ok := s.passOuter(w, r, facts)
 	if !ok {
 		return

@@ -42,6 +42,8 @@ type door struct {
 	index *live.Index
 	// denied is an action that nobody may any more.
 	denied atomic.Pointer[string]
+	// unwelcome is how long the source has to wait, in nanoseconds.
+	unwelcome atomic.Int64
 	// allowing and holding, unless nil, are called while somebody waits for what
 	// is decided about a credential.
 	allowing, holding func(credential string)
@@ -61,6 +63,8 @@ func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, er
 		Grounds: []revocation.Ground{{Kind: revocation.Credential, ID: "cre_" + shown}},
 	}, nil
 }
+
+func (d *door) Unwelcome(string, netip.Addr) time.Duration { return time.Duration(d.unwelcome.Load()) }
 
 func (d *door) Begin(_ context.Context, a authn.Attempt) ([16]byte, error) {
 	return enc.Salt([]byte("salt key"), a.Tenant.ID, a.Name), nil

@@ -50,7 +50,7 @@ func (c *conn) begin(p packet, what shown) {
 func (n *pending) attempt(c *conn) authn.Attempt {
 	return authn.Attempt{
 		Tenant: c.facts.Tenant, Dialect: Name, Method: identity.Encryption, Name: n.name,
-		Remote: c.facts.Remote, RequestID: c.facts.RequestID,
+		Remote: c.facts.Remote, RequestID: c.facts.RequestID, Rationed: true,
 	}
 }
 

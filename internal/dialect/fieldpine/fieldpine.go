@@ -87,6 +87,7 @@ const (
 type Door interface {
 	Begin(ctx context.Context, a authn.Attempt) (salt [16]byte, err error)
 	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
+	Unwelcome(tenant string, remote netip.Addr) time.Duration
 	Check(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
 	Allow(ctx context.Context, r policy.Request) error

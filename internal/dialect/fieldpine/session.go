@@ -84,7 +84,7 @@ func (c *conn) admit(p packet, a authn.Attempt, o options, ready func()) bool {
 
 // attempt is what was shown, before it is believed.
 func attempt(l shown, facts *inbound.Facts) authn.Attempt {
-	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, Recent: true}
+	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, Recent: true, Rationed: true}
 	if !l.APIKey.Empty() {
 		a.Method, a.Secret = identity.APIKey, l.APIKey
 	} else {
