@@ -26,7 +26,7 @@ func (a *admin) watch(ctx context.Context, every time.Duration, once func() erro
 		return fmt.Errorf("watch at most every %v", shortestWatch)
 	}
 	out := a.stdout
-	height, width, screen := screenOf(out)
+	_, _, screen := screenOf(out)
 	for first := true; ; first = false {
 		text, err := a.round(once)
 		switch {
@@ -38,7 +38,7 @@ func (a *admin) watch(ctx context.Context, every time.Duration, once func() erro
 			text = []byte("Not reached: " + err.Error() + "\n")
 		}
 		if screen {
-			height, width, _ = screenOf(out) // people resize
+			height, width, _ := screenOf(out) // people resize
 			text = drawn(text, time.Now(), height, width, first)
 		} else {
 			text = a.logged(text, time.Now())

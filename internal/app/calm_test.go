@@ -37,12 +37,12 @@ func TestCalmReads(t *testing.T) {
 	c := newCalm()
 	before, _ := c.heap()
 	room = make([]byte, 1<<20)
-	after, live := c.heap()
+	after, _ := c.heap()
 	if got := after - before; got < 1<<20 {
 		t.Errorf("allocating a mebibyte counts as %d bytes", got)
 	}
 	runtime.GC()
-	if _, live = c.heap(); live == 0 {
+	if _, live := c.heap(); live == 0 {
 		t.Error("nothing lives")
 	}
 }

@@ -136,7 +136,7 @@ func (*herd) dial(gate string, k kind, i int) (conn net.Conn, in io.Reader, err 
 	}
 	if k.greets {
 		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-		f, err := ws.ReadFrame(in)
+		f, err := readFrame(in)
 		conn.SetReadDeadline(time.Time{})
 		if err != nil || f.Header.OpCode != ws.OpText {
 			return nil, nil, errors.Join(fmt.Errorf("instead of a greeting: %v %s, %w", f.Header.OpCode, f.Payload, err), conn.Close())
@@ -145,11 +145,22 @@ func (*herd) dial(gate string, k kind, i int) (conn net.Conn, in io.Reader, err 
 	return conn, in, nil
 }
 
+// readFrame reads a frame of the server that this test has started.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
+}
+
 // listenToEnd answers pings and the close frame, and returns the close code or
 // what came in place of one.
 func listenToEnd(in io.Reader, conn net.Conn) string {
 	for {
-		f, err := ws.ReadFrame(in)
+		f, err := readFrame(in)
 		if err != nil {
 			return "no close frame"
 		}

@@ -51,7 +51,7 @@ func (f *foe) throw(data []byte, n int) {
 func (f *foe) fate(quiet time.Duration) (end string, texts []string) {
 	for {
 		f.SetReadDeadline(time.Now().Add(quiet))
-		frame, err := ws.ReadFrame(f.in)
+		frame, err := readFrame(f.in)
 		var timeout net.Error
 		switch {
 		case err == nil && frame.Header.OpCode == ws.OpClose:

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net"
 	"os"
@@ -237,7 +236,7 @@ func proxy(t *testing.T, to string, stalled *atomic.Bool) string {
 			if err != nil {
 				return
 			}
-			if _, err := io.WriteString(to, string(buf[:n])); err != nil {
+			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}
 		}
