@@ -124,7 +124,7 @@ func TestHostileSockets(t *testing.T) {
 		"Deep":    {deep, 1, ends{"": open, "Board": {"1007"}}},
 		// Floods of somebody who does not read the answers.
 		"Pings": {masked(true, 0, ws.OpPing, strings.Repeat("x", 125)), 100_000, ends{"": slow, "Route": {"open", "cut"}}},
-		"Calls": {call, 20_000, ends{"": slow, "Stranger": open}},
+		"Calls": {call, 20_000, ends{"": slow, "Stranger": open, "Route": {"open", "cut", "1008"}}},
 		"Junk":  {said("junk"), 50_000, ends{"": open, "Till": slow, "Board": {"1007", "1008"}}},
 	}
 	before := count()

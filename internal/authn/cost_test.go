@@ -114,12 +114,6 @@ func TestThrottle(t *testing.T) {
 				t.Fatalf("guess %d: %v, want invalid", i, err)
 			}
 		}
-		if wait := h.Unwelcome(acme.ID, wrong.Remote); wait <= 0 || wait > time.Minute {
-			t.Errorf("a source that used its ration up has to wait %v", wait)
-		}
-		if wait := h.Unwelcome(acme.ID, netip.MustParseAddr("2001:db8::1")); wait != 0 {
-			t.Errorf("another source has to wait %v", wait)
-		}
 		_, err := h.Login(t.Context(), wrong)
 		var r *authn.Refusal
 		if !errors.As(err, &r) || r.Kind != authn.Throttled || r.RetryAfter <= 0 {
@@ -206,6 +200,12 @@ func TestRation(t *testing.T) {
 			if _, err := h.Login(t.Context(), wrong); kindOf(err) != authn.Invalid {
 				t.Fatalf("refused login %d: %v, want invalid", i, err)
 			}
+		}
+		if wait := h.Unwelcome(acme.ID, wrong.Remote); wait <= 0 || wait > time.Minute {
+			t.Errorf("a source that used its ration up has to wait %v", wait)
+		}
+		if wait := h.Unwelcome(acme.ID, netip.MustParseAddr("2001:db8::1")); wait != 0 {
+			t.Errorf("another source has to wait %v", wait)
 		}
 		_, err := h.Login(t.Context(), wrong)
 		var r *authn.Refusal

@@ -126,12 +126,19 @@ func (h *house) knock(t testing.TB, c *caller, what, way int, pause time.Duratio
 	handle := make(chan *live.Handle, 1)
 	s, err := h.Hold(t.Context(), i, live.Conn{
 		Kind: live.WebSocket,
-		End:  func(live.Cause) { go func() { (<-handle).Close() }() },
+		End: func(live.Cause) {
+			go func() {
+				if h := <-handle; h != nil {
+					h.Close()
+				}
+			}()
+		},
 		Recheck: func(ctx context.Context) (now *identity.Identity, err error) {
 			return h.Renew(ctx, i, home)
 		},
 	})
-	if err != nil {
+	if err != nil { // maybe it was ended while it was opened
+		close(handle)
 		return
 	}
 	c.socks.add(s)
