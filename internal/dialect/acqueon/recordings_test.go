@@ -60,7 +60,7 @@ func newRecorded(t *testing.T, dialects string) dialecttest.Target {
 	r.vars["token"] = r.token(t, wall, "performance-metrics", time.Hour)
 	r.vars["scopeless"] = r.token(t, wall, "something-else", time.Hour)
 	r.vars["others_token"] = r.token(t, h.Admin.Client(t, "other", "acqueon/viewer"), "performance-metrics", time.Hour)
-	r.vars["expiring"] = r.token(t, wall, "performance-metrics", 5*time.Second)
+	r.vars["expiring"] = r.token(t, wall, "performance-metrics", 4*time.Second)
 	return dialecttest.Target{
 		Addr: strings.TrimPrefix(h.Gate, "http://"), Vars: r.vars,
 		Do: map[string]func(context.Context, ...string) error{
