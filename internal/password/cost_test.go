@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,7 @@ func BenchmarkVerifyRecommended(b *testing.B) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc\n")
 	f.Add("$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e")
 	f.Add("$pbkdf2-sha256$i=1000,l=32$c2FsdHNhbHQ$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0")
 	f.Add("$pbkdf2-sha512$1000$c2FsdHNhbHQ$.sUSD8jw4f8ns7m9b7kj8PeJLe8lJXO8")
@@ -119,6 +121,9 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("error %v is not ErrFormat", err)
 			}
 			return
+		}
+		if strings.ContainsAny(encoded, "\r\n") {
+			t.Error("accepted a hash of two lines")
 		}
 		// Whatever is accepted stays within the costs that are bounded.
 		a := h.argon

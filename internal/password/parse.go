@@ -61,6 +61,8 @@ func parse(s string) (Hash, error) {
 	switch {
 	case len(s) > maxEncoded:
 		return Hash{}, fmt.Errorf("longer than %d characters", maxEncoded)
+	case strings.ContainsAny(s, "\r\n"): // base64 would skip them
+		return Hash{}, errors.New("a hash is one line")
 	case strings.HasPrefix(s, "$argon2id$"):
 		return parseArgon2id(s)
 	case strings.HasPrefix(s, "$2"):

@@ -191,5 +191,5 @@ func Confirmation(c Claims) (string, error) {
 // bytes in base64url.
 func Thumbprint(s string) bool {
 	b, err := base64url.DecodeString(s)
-	return err == nil && len(b) == 32
+	return err == nil && len(b) == 32 && len(s) == 43 // and no line break, which the decoder skips
 }

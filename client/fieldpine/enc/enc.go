@@ -82,9 +82,8 @@ func ParseHash(hash string) (salt [SaltSize]byte, server [NonceSize]byte, err er
 	if len(parts) != 3 || parts[0] != version {
 		return salt, server, ErrHash
 	}
-	e := base64.RawURLEncoding.Strict()
-	s, err1 := e.DecodeString(parts[1])
-	n, err2 := e.DecodeString(parts[2])
+	s, err1 := canonical(base64.RawURLEncoding, parts[1])
+	n, err2 := canonical(base64.RawURLEncoding, parts[2])
 	if err1 != nil || err2 != nil || len(s) != SaltSize || len(n) != NonceSize {
 		return salt, server, ErrHash
 	}
@@ -169,11 +168,20 @@ func (s *Session) Open(frame []byte) ([]byte, error) {
 
 // Decode reads the text of an enc member.
 func Decode(text string) ([]byte, error) {
-	frame, err := base64.StdEncoding.Strict().DecodeString(text)
+	frame, err := canonical(base64.StdEncoding, text)
 	if err != nil {
 		return nil, ErrFrame
 	}
 	return frame, nil
+}
+
+// canonical takes one spelling of every value. The decoder of the standard library
+// skips line breaks even when it is strict.
+func canonical(e *base64.Encoding, text string) ([]byte, error) {
+	if i := strings.IndexAny(text, "\r\n"); i >= 0 {
+		return nil, base64.CorruptInputError(i)
+	}
+	return e.Strict().DecodeString(text)
 }
 
 // SplitFirst takes the first frame of a client apart.

@@ -168,6 +168,8 @@ const (
 
 func FuzzParseHash(f *testing.F) {
 	f.Add("1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("1$AAAAAAAAAAA\rAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA\n")
 	f.Fuzz(func(t *testing.T, hash string) {
 		salt, nonce, err := ParseHash(hash)
 		if err == nil && FormatHash(salt, nonce) != hash {
