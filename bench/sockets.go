@@ -161,31 +161,47 @@ func post(ctx context.Context, url string, body string) error {
 	return nil
 }
 
+// turns gives each turn of either side a server of its own, stopped at its end.
+func (l *lab) turns(ctx context.Context, secure bool, against string,
+	onOurs func(context.Context, *hall) (measure, error),
+	onBare func(context.Context, *bareHall, *process) (measure, error),
+) (ours, bare side, err error) {
+	h, err := l.hall(ctx, "hall", secure)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := l.bareHall(h, against)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours = func(ctx context.Context, _ time.Duration) (measure, error) {
+		if err := h.open(ctx, l); err != nil {
+			return measure{}, err
+		}
+		defer h.process.stop()
+		return onOurs(ctx, h)
+	}
+	bare = func(ctx context.Context, _ time.Duration) (measure, error) {
+		p, err := b.open(ctx)
+		if err != nil {
+			return measure{}, err
+		}
+		defer p.stop()
+		return onBare(ctx, b, p)
+	}
+	return ours, bare, nil
+}
+
 // memoryOf measures what one more socket costs.
 func memoryOf(secure bool, n int, against string, caller func(*hall, string) visit) func(context.Context, *lab) (side, side, error) {
 	return func(ctx context.Context, l *lab) (ours, bare side, err error) {
-		h, err := l.hall(ctx, "memory", secure)
-		if err != nil {
-			return nil, nil, err
-		}
-		b, err := l.bareHall(h, against)
-		if err != nil {
-			return nil, nil, err
-		}
-		ours = func(ctx context.Context, _ time.Duration) (measure, error) {
-			if err := h.open(ctx, l); err != nil {
-				return measure{}, err
-			}
-			return weigh(ctx, h.process, caller(h, h.key), n, h.heapTo(l, n))
-		}
-		bare = func(ctx context.Context, _ time.Duration) (measure, error) {
-			p, err := b.open(ctx)
-			if err != nil {
-				return measure{}, err
-			}
-			return weigh(ctx, p, b.visit(), n, nil)
-		}
-		return ours, bare, nil
+		return l.turns(ctx, secure, against,
+			func(ctx context.Context, h *hall) (measure, error) {
+				return weigh(ctx, h.process, caller(h, h.key), n, h.heapTo(l, n))
+			},
+			func(ctx context.Context, b *bareHall, p *process) (measure, error) {
+				return weigh(ctx, p, b.visit(), n, nil)
+			})
 	}
 }
 
@@ -202,9 +218,8 @@ func (h *hall) heapTo(l *lab, n int) func() {
 }
 
 // weigh returns the bytes of p's memory that one socket of n costs, after one
-// has come and gone to warm up, and stops p.
+// has come and gone to warm up.
 func weigh(ctx context.Context, p *process, v visit, n int, look func()) (measure, error) {
-	defer p.stop()
 	first, err := gather(ctx, v, 1, 1)
 	if err != nil {
 		return measure{}, err
@@ -302,36 +317,19 @@ const publications = 9
 
 func preparePublish(secure bool) func(context.Context, *lab) (side, side, error) {
 	return func(ctx context.Context, l *lab) (ours, bare side, err error) {
-		h, err := l.hall(ctx, "feed", secure)
-		if err != nil {
-			return nil, nil, err
-		}
-		b, err := l.bareHall(h, "sockets")
-		if err != nil {
-			return nil, nil, err
-		}
-		ours = func(ctx context.Context, _ time.Duration) (measure, error) {
-			if err := h.open(ctx, l); err != nil {
-				return measure{}, err
-			}
-			defer h.process.stop()
-			pair, err := h.newPair(ctx)
-			if err != nil {
-				return measure{}, err
-			}
-			return broadcast(ctx, h.board(pair, true, 0), func(ctx context.Context, n int) error { return h.publish(ctx, n) })
-		}
-		bare = func(ctx context.Context, _ time.Duration) (measure, error) {
-			p, err := b.open(ctx)
-			if err != nil {
-				return measure{}, err
-			}
-			defer p.stop()
-			return broadcast(ctx, b.visit(), func(ctx context.Context, n int) error {
-				return post(ctx, b.url()+"publish", fmt.Sprintf(`{"Sender":"ATIRealTimeService","MessageType":"LineReport","Data":%q}`, call(n)))
+		return l.turns(ctx, secure, "sockets",
+			func(ctx context.Context, h *hall) (measure, error) {
+				pair, err := h.newPair(ctx)
+				if err != nil {
+					return measure{}, err
+				}
+				return broadcast(ctx, h.board(pair, true, 0), h.publish)
+			},
+			func(ctx context.Context, b *bareHall, _ *process) (measure, error) {
+				return broadcast(ctx, b.visit(), func(ctx context.Context, n int) error {
+					return post(ctx, b.url()+"publish", fmt.Sprintf(`{"Sender":"ATIRealTimeService","MessageType":"LineReport","Data":%q}`, call(n)))
+				})
 			})
-		}
-		return ours, bare, nil
 	}
 }
 
@@ -389,40 +387,23 @@ func broadcast(ctx context.Context, v visit, publish func(context.Context, int) 
 // revocationOf measures the time from asking for a revocation to the last close.
 func revocationOf(secure bool, n int, caller func(*hall, string) visit) func(context.Context, *lab) (side, side, error) {
 	return func(ctx context.Context, l *lab) (ours, bare side, err error) {
-		h, err := l.hall(ctx, "revocation", secure)
-		if err != nil {
-			return nil, nil, err
-		}
-		b, err := l.bareHall(h, "sockets")
-		if err != nil {
-			return nil, nil, err
-		}
-		ours = func(ctx context.Context, _ time.Duration) (measure, error) {
-			if err := h.open(ctx, l); err != nil {
-				return measure{}, err
-			}
-			defer h.process.stop()
-			m, err := h.newKey(ctx)
-			if err != nil {
-				return measure{}, err
-			}
-			return dismiss(ctx, caller(h, m.Secret), n, func(ctx context.Context) error {
-				closed, err := h.revoke(ctx, m.Credential.ID)
-				if err == nil && closed != n {
-					err = fmt.Errorf("the receipt counts %d of %d sockets", closed, n)
+		return l.turns(ctx, secure, "sockets",
+			func(ctx context.Context, h *hall) (measure, error) {
+				m, err := h.newKey(ctx)
+				if err != nil {
+					return measure{}, err
 				}
-				return err
+				return dismiss(ctx, caller(h, m.Secret), n, func(ctx context.Context) error {
+					closed, err := h.revoke(ctx, m.Credential.ID)
+					if err == nil && closed != n {
+						err = fmt.Errorf("the receipt counts %d of %d sockets", closed, n)
+					}
+					return err
+				})
+			},
+			func(ctx context.Context, b *bareHall, _ *process) (measure, error) {
+				return dismiss(ctx, b.visit(), n, func(ctx context.Context) error { return post(ctx, b.url()+"close", "") })
 			})
-		}
-		bare = func(ctx context.Context, _ time.Duration) (measure, error) {
-			p, err := b.open(ctx)
-			if err != nil {
-				return measure{}, err
-			}
-			defer p.stop()
-			return dismiss(ctx, b.visit(), n, func(ctx context.Context) error { return post(ctx, b.url()+"close", "") })
-		}
-		return ours, bare, nil
 	}
 }
 
