@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,7 +33,7 @@ func startShop(t *testing.T, settings string) *shop {
 
 func startShopWith(t *testing.T, o apptest.Options, settings string) *shop {
 	t.Helper()
-	backend := httptest.NewServer(http.HandlerFunc(answerShop))
+	backend := httptest.NewServer(http.HandlerFunc(apptest.AnswerShop))
 	t.Cleanup(backend.Close)
 	o.Upstreams = "shop: {urls: ['" + backend.URL + "']}"
 	o.Dialects += `
@@ -46,25 +45,6 @@ fieldpine:
 	h := apptest.Start(t, o)
 	owner := h.Admin.Client(t, "till", "fieldpine/staff")
 	return &shop{h, owner, h.Admin.Credential(t, owner, "api_key", "")}
-}
-
-// answerShop is the backend: two products, a long list of them, or the packet
-// that it was sent.
-func answerShop(w http.ResponseWriter, r *http.Request) {
-	packet, err := io.ReadAll(r.Body)
-	if err != nil || r.Header.Get("Gatehouse-Identity") == "" {
-		w.WriteHeader(http.StatusForbidden)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	switch r.URL.Path {
-	case "/fd1/products/get_products":
-		io.WriteString(w, `[{"pid":1,"description":"Tea"},{"pid":2,"description":"Kettle"}]`)
-	case "/fd1/products/get_all":
-		io.WriteString(w, `[`+strings.Repeat(`{"pid":3},`, 1199)+`{"pid":3}]`)
-	default:
-		w.Write(packet)
-	}
 }
 
 // certificate writes a certificate for 127.0.0.1 that nobody vouches for.

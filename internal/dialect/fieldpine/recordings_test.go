@@ -3,7 +3,6 @@ package fieldpine_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,7 +43,7 @@ const opening = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Vers
 // newRecorded is a server and whoever a recording names.
 func newRecorded(t *testing.T, settings string) dialecttest.Target {
 	t.Helper()
-	backend := httptest.NewServer(http.HandlerFunc(answerShop))
+	backend := httptest.NewServer(http.HandlerFunc(apptest.AnswerShop))
 	t.Cleanup(backend.Close)
 	h := apptest.Start(t, apptest.Options{Upstreams: "shop: {urls: ['" + backend.URL + "']}", Dialects: recordedShop + settings})
 	vars := map[string]string{"host": "shop.example", "websocket": opening}
@@ -98,26 +97,4 @@ func saleToken(t *testing.T, h *apptest.House, owner, sale string, uses int) str
 		"principal": owner, "kind": "scoped_token", "expires": time.Now().Add(time.Hour), "scope": scope,
 	}, &out)
 	return out.Secret
-}
-
-// answerShop is the backend: two products, a long list of them, none, or the
-// packet that it was sent.
-func answerShop(w http.ResponseWriter, r *http.Request) {
-	packet, err := io.ReadAll(r.Body)
-	if err != nil || r.Header.Get("Gatehouse-Identity") == "" {
-		w.WriteHeader(http.StatusForbidden)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	switch r.URL.Path {
-	case "/fd1/products/get_products":
-		io.WriteString(w, `[{"pid":1,"description":"Tea"},{"pid":2,"description":"Kettle"}]`)
-	case "/fd1/products/get_all":
-		io.WriteString(w, `[`+strings.Repeat(`{"pid":3},`, 1199)+`{"pid":3}]`)
-	case "/fd1/products/missing":
-		w.WriteHeader(http.StatusNotFound)
-		io.WriteString(w, `{"title":"no such product"}`)
-	default:
-		w.Write(packet)
-	}
 }
