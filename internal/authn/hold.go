@@ -42,20 +42,51 @@ func (s *Service) stillStands(ctx context.Context, h *live.Handle, recheck func(
 		if intact {
 			return nil
 		}
-		if recheck == nil {
-			return invalid("taken away while it was opened")
-		}
-		again, err := recheck(ctx)
-		var r *Refusal
-		switch {
-		case errors.As(err, &r):
+		again, r := askAgain(ctx, recheck)
+		if r != nil {
 			return r
-		case err != nil:
-			return unavailable("could not find out", err)
 		}
 		s.Live.Replace(h, again)
 	}
 	return unavailable("could not find out", remember.ErrOvertaken)
+}
+
+// Stand is for what is done once and not held: right before it is done, it makes
+// sure that what was believed of the caller was not taken away while the rest
+// was decided. It returns id, or whom recheck has found in his place. Where
+// nothing was taken away it costs a look at the table of the log.
+func (s *Service) Stand(ctx context.Context, id *identity.Identity, recheck func(context.Context) (*identity.Identity, error)) (*identity.Identity, error) {
+	for range holdTries {
+		if r := s.fresh(); r != nil {
+			return nil, r
+		}
+		if s.Log.Intact(id.Grounds, id.AsOf) {
+			return id, nil
+		}
+		again, r := askAgain(ctx, recheck)
+		if r != nil {
+			return nil, r
+		}
+		id = again
+	}
+	return nil, unavailable("could not find out", remember.ErrOvertaken)
+}
+
+// askAgain asks about somebody of whom something was taken away. Whoever cannot
+// be asked about is refused.
+func askAgain(ctx context.Context, recheck func(context.Context) (*identity.Identity, error)) (*identity.Identity, *Refusal) {
+	if recheck == nil {
+		return nil, invalid("taken away while it was opened")
+	}
+	again, err := recheck(ctx)
+	var r *Refusal
+	switch {
+	case errors.As(err, &r):
+		return nil, r
+	case err != nil:
+		return nil, unavailable("could not find out", err)
+	}
+	return again, nil
 }
 
 // Renew finds out anew who an identity is, without what was presented: whether

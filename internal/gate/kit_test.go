@@ -68,7 +68,8 @@ type options struct {
 	patience time.Duration
 	sockets  relay.Options
 	tls      bool
-	handler  http.Handler // of the backend; nil: one that tells what it got
+	door     func(*site, gateway.Door) gateway.Door // nil: the door itself
+	handler  http.Handler                           // of the backend; nil: one that tells what it got
 }
 
 const issuer = "https://gate.test/identity"
@@ -94,8 +95,12 @@ func newSite(t testing.TB, o options) *site {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	door := s.Door.(gateway.Door)
+	if o.door != nil {
+		door = o.door(s, door)
+	}
 	s.gateway, err = gateway.New(gateway.Options{
-		Routes: o.routes, Door: s.Door.(gateway.Door), Signer: s.Signing, Log: s.Tail, Issuer: issuer, House: s.Default.ID,
+		Routes: o.routes, Door: door, Signer: s.Signing, Log: s.Tail, Issuer: issuer, House: s.Default.ID,
 		Wheel: s.wheel, LongAfter: o.long, Sockets: o.sockets, AuthProxies: o.proxies, Logger: log,
 	})
 	s.must(err)

@@ -140,13 +140,18 @@ func (g *Gateway) joinBackend(r *http.Request, c *call, s *opened, id *identity.
 		peer.Close()
 		err = errors.New("the upstream speaks another subprotocol")
 	}
+	var refusal *authn.Refusal
+	if errors.As(err, &refusal) {
+		s.refuse(r, relay.PolicyEnded, "", refusal.Reason)
+		return
+	}
 	if err != nil {
 		g.logger.WarnContext(r.Context(), "no socket to the upstream", "upstream", c.Upstream.Pool.Name(), "error", err)
 		s.refuse(r, relay.BadGateway, "the upstream cannot be reached", "the upstream cannot be reached")
 		return
 	}
 	sock := g.sockets.New(relay.Hooks{})
-	h, err := g.door.Hold(r.Context(), id, live.Conn{
+	h, err := g.door.Hold(r.Context(), carried.id, live.Conn{
 		Kind: live.WebSocket, Dialect: Name, Route: c.Name, Remote: c.facts.Remote, Recheck: carried.recheck,
 		End: func(cause live.Cause) { sock.End(goodbye(cause.Code)) },
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse.dev/gateidentity"
+	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/dialect"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/forwarded"
@@ -71,8 +72,7 @@ type carriage struct {
 func (f *Forwarder) carry(w http.ResponseWriter, r *http.Request, c *carriage) {
 	header, err := f.header(r, c)
 	if err != nil {
-		f.logger.WarnContext(r.Context(), "no identity for the upstream", "upstream", c.upstream.Pool.Name(), "error", err)
-		f.fail(w, r, c, http.StatusServiceUnavailable, "the request cannot be decided now")
+		f.failHeader(w, r, c, err)
 		return
 	}
 	ctx, long := r.Context(), (*long)(nil)
@@ -122,7 +122,8 @@ func broken(ctx context.Context, err error) string {
 	return "the answer broke off"
 }
 
-// header is what the backend gets.
+// header is what the backend gets, made right before that is sent: it fails with
+// a Refusal where the caller's right has ended while he waited.
 func (f *Forwarder) header(r *http.Request, c *carriage) (http.Header, error) {
 	h := c.rules.Request(r)
 	origin(c.facts).Set(h)
@@ -132,12 +133,49 @@ func (f *Forwarder) header(r *http.Request, c *carriage) (http.Header, error) {
 	if c.id == nil {
 		return h, nil
 	}
-	statement, err := f.statements.about(r.Context(), c.id, c.upstream.audience())
+	statement, id, err := f.state(r.Context(), c.id, c.upstream.audience(), c.recheck)
 	if err != nil {
 		return nil, err
 	}
-	h[gateidentity.Header] = statement
+	c.id, h[gateidentity.Header] = id, statement
 	return h, nil
+}
+
+// state makes the statement about a caller, and then makes sure that he is still
+// who it says.
+func (f *Forwarder) state(ctx context.Context, id *identity.Identity, audience string, recheck func(context.Context) (*identity.Identity, error)) ([]string, *identity.Identity, error) {
+	for range stateTries {
+		statement, err := f.statements.about(ctx, id, audience)
+		if err != nil {
+			return nil, nil, err
+		}
+		now, err := f.door.Stand(ctx, id, recheck)
+		if err != nil {
+			return nil, nil, err
+		}
+		if now == id {
+			return statement, id, nil
+		}
+		id = now
+	}
+	return nil, nil, errOvertaken
+}
+
+// stateTries bounds how often a statement is made anew for one request.
+const stateTries = 3
+
+var errOvertaken = errors.New("the caller's rights change too fast")
+
+// failHeader answers whom header has failed.
+func (f *Forwarder) failHeader(w http.ResponseWriter, r *http.Request, c *carriage, err error) {
+	var refusal *authn.Refusal
+	if errors.As(err, &refusal) {
+		a := answerTo(refusal.Kind)
+		f.fail(w, r, c, a.status, a.detail)
+		return
+	}
+	f.logger.WarnContext(r.Context(), "no identity for the upstream", "upstream", c.upstream.Pool.Name(), "error", err)
+	f.fail(w, r, c, http.StatusServiceUnavailable, "the request cannot be decided now")
 }
 
 // origin is what a backend is told, the host being the one that was decided on.

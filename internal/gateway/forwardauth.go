@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse.dev/gateidentity"
+	"gatehouse.dev/internal/authn"
 	"gatehouse.dev/internal/gateway/canonical"
 	"gatehouse.dev/internal/gateway/forwarded"
 	"gatehouse.dev/internal/inbound"
@@ -141,7 +142,13 @@ func (g *Gateway) answerProxy(w http.ResponseWriter, r *http.Request, facts *inb
 		return nil
 	}
 	if id != nil {
-		statement, err := g.statements.about(r.Context(), id, c.Upstream.audience())
+		statement, _, err := g.state(r.Context(), id, c.Upstream.audience(), g.recheck(o.method, c, id))
+		var refusal *authn.Refusal
+		if errors.As(err, &refusal) {
+			g.refuseProxy(w, c, o, refusal)
+			event.Refused(refusal.Reason)
+			return nil
+		}
 		if err != nil {
 			g.logger.WarnContext(r.Context(), "no identity for the upstream", "route", c.Name, "error", err)
 			w.WriteHeader(http.StatusServiceUnavailable)

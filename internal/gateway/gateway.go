@@ -33,6 +33,7 @@ type Door interface {
 	Allow(ctx context.Context, r policy.Request) error
 	Limit(id *identity.Identity, route string, r throttle.Rate) error
 	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
+	Stand(ctx context.Context, id *identity.Identity, recheck func(context.Context) (*identity.Identity, error)) (*identity.Identity, error)
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
 	Resume(ctx context.Context, id *identity.Identity, remote netip.Addr, requestID string) (*identity.Identity, error)
 }

@@ -92,8 +92,7 @@ func (g *Gateway) dialPeer(r *http.Request, c *carriage) (*relay.Peer, error) {
 func (g *Gateway) openPeer(w http.ResponseWriter, r *http.Request, c *carriage) *relay.Peer {
 	header, err := g.header(r, c)
 	if err != nil {
-		g.logger.WarnContext(r.Context(), "no identity for the upstream", "upstream", c.upstream.Pool.Name(), "error", err)
-		g.fail(w, r, c, http.StatusServiceUnavailable, "the request cannot be decided now")
+		g.failHeader(w, r, c, err)
 		return nil
 	}
 	o := relay.Opening{Upstream: c.upstream.Pool, Path: c.path, Query: c.query, Header: header}
