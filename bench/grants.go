@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -114,7 +115,7 @@ func prepareOpaque(ctx context.Context, l *lab) (ours, bare side, err error) {
 			if err != nil {
 				return err
 			}
-			once.Do(func() { _, err = tokens.VerifyOpaque(ctx, d.home, text) })
+			once.Do(func() { _, err = tokens.VerifyOpaque(ctx, d.home, text, netip.Addr{}) })
 			return err
 		})
 	}

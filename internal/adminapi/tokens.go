@@ -22,7 +22,7 @@ type JWTs interface {
 // Opaques makes and believes opaque tokens; *token.OpaqueTokens is one.
 type Opaques interface {
 	Issue(ctx context.Context, o token.Opaque, lifetime time.Duration, e ...audit.Event) (secret.Text, token.Opaque, error)
-	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text) (token.Verified, error)
+	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text, remote netip.Addr) (token.Verified, error)
 }
 
 // TokenStore is the part of token.Store that ends and lists tokens.
@@ -103,7 +103,7 @@ type revokeTokenIn struct {
 func (a *api) revokeToken(ctx context.Context, c *call, in revokeTokenIn) (*receiptOut, error) {
 	text := secret.New(in.Body.Token)
 	if secret.WellFormed(token.OpaquePrefix, text) {
-		v, err := a.Opaques.VerifyOpaque(ctx, c.tenant, text)
+		v, err := a.Opaques.VerifyOpaque(ctx, c.tenant, text, c.by.Source)
 		if err != nil {
 			return nil, notAlive(err)
 		}

@@ -52,7 +52,7 @@ type JWTs interface {
 
 // Opaques believes opaque tokens, with the same verdicts.
 type Opaques interface {
-	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text) (token.Verified, error)
+	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text, remote netip.Addr) (token.Verified, error)
 }
 
 // Passwords checks slow hashes, a bounded number at a time. source is who is

@@ -60,7 +60,7 @@ func (s *Service) verifyToken(ctx context.Context, a *Attempt) (v token.Verified
 	case a.Method == identity.JWT && s.JWTs != nil:
 		v, err = s.JWTs.VerifyJWT(ctx, a.Tenant, a.Profile, a.Secret, a.Remote)
 	case a.Method == identity.Opaque && s.Opaques != nil:
-		v, err = s.Opaques.VerifyOpaque(ctx, a.Tenant, a.Secret)
+		v, err = s.Opaques.VerifyOpaque(ctx, a.Tenant, a.Secret, a.Remote)
 	default:
 		return v, invalid("no tokens of this kind")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse.dev/internal/audit"
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/principal"
 	"gatehouse.dev/internal/revocation"
 	"gatehouse.dev/internal/secret"
@@ -34,7 +35,7 @@ type JWTs interface {
 
 // Opaques makes and believes our own opaque ones; *token.OpaqueTokens does.
 type Opaques interface {
-	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text) (token.Verified, error)
+	VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text, remote netip.Addr) (token.Verified, error)
 	Issue(ctx context.Context, o token.Opaque, lifetime time.Duration, e ...audit.Event) (secret.Text, token.Opaque, error)
 }
 
@@ -103,7 +104,7 @@ func (s *Service) VerifyJWT(ctx context.Context, t tenant.Tenant, p *token.Profi
 	iss, err := parsed.Claims.Text("iss")
 	for _, i := range issuers {
 		if err == nil && i.Issuer == iss {
-			return s.believe(ctx, t, i, tok, parsed)
+			return s.believe(ctx, t, i, tok, parsed, remote)
 		}
 	}
 	return s.JWTs.VerifyJWT(ctx, t, p, tok, remote)
@@ -111,14 +112,14 @@ func (s *Service) VerifyJWT(ctx context.Context, t tenant.Tenant, p *token.Profi
 
 // VerifyOpaque implements authn.Opaques. A token that is not ours by its shape
 // is asked about at each of the tenant's issuers that can be asked, in order.
-func (s *Service) VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text) (token.Verified, error) {
+func (s *Service) VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.Text, remote netip.Addr) (token.Verified, error) {
 	if !strings.HasPrefix(tok.Reveal(), token.OpaquePrefix) && visible(tok) {
 		var undecided error
 		for _, i := range s.issuers[t.ID] {
 			if i.answers == nil {
 				continue
 			}
-			v, err := s.believe(ctx, t, i, tok, nil)
+			v, err := s.believe(ctx, t, i, tok, nil, remote)
 			if err == nil {
 				return v, nil
 			}
@@ -130,7 +131,7 @@ func (s *Service) VerifyOpaque(ctx context.Context, t tenant.Tenant, tok secret.
 			return token.Verified{}, undecided
 		}
 	}
-	return s.Opaques.VerifyOpaque(ctx, t, tok)
+	return s.Opaques.VerifyOpaque(ctx, t, tok, remote)
 }
 
 // Issue makes a token of our own.
@@ -154,9 +155,9 @@ func visible(tok secret.Text) bool {
 }
 
 // believe verifies a token of an issuer and finds out whom it stands for.
-func (s *Service) believe(ctx context.Context, t tenant.Tenant, i *issuer, tok secret.Text, parsed *token.Parsed) (token.Verified, error) {
+func (s *Service) believe(ctx context.Context, t tenant.Tenant, i *issuer, tok secret.Text, parsed *token.Parsed, remote netip.Addr) (token.Verified, error) {
 	hash := hashOf(i.Issuer, tok)
-	about, err := i.verify(ctx, tok, parsed)
+	about, err := i.verify(ctx, tok, parsed, fair.Source(remote))
 	if err != nil {
 		return token.Verified{}, err
 	}

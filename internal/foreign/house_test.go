@@ -43,6 +43,8 @@ type idp struct {
 	active map[string]map[string]any // opaque tokens, and what is said of them
 	asked  map[string]int            // by path
 	down   bool
+	order  []string      // tokens in the order in which they were asked about
+	slow   chan struct{} // an answer for each that it gives; nil: at once
 }
 
 func newIDP(t *testing.T) *idp {
@@ -54,8 +56,19 @@ func newIDP(t *testing.T) *idp {
 
 func (i *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	i.asked[r.URL.Path]++
+	i.order = append(i.order, r.PostFormValue("token"))
+	slow := i.slow
+	i.mu.Unlock()
+	if slow != nil {
+		select {
+		case <-slow:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	switch {
 	case i.down:
 		http.Error(w, "down", http.StatusInternalServerError)
@@ -176,7 +189,7 @@ func (ours) VerifyJWT(context.Context, tenant.Tenant, *token.Profile, secret.Tex
 	return token.Verified{}, errOurs
 }
 
-func (ours) VerifyOpaque(context.Context, tenant.Tenant, secret.Text) (token.Verified, error) {
+func (ours) VerifyOpaque(context.Context, tenant.Tenant, secret.Text, netip.Addr) (token.Verified, error) {
 	return token.Verified{}, errOurs
 }
 
@@ -243,5 +256,5 @@ func (s *site) jwt(t *testing.T, tok secret.Text) (token.Verified, error) {
 
 func (s *site) opaque(t *testing.T, tok string) (token.Verified, error) {
 	t.Helper()
-	return s.VerifyOpaque(t.Context(), home, secret.New(tok))
+	return s.VerifyOpaque(t.Context(), home, secret.New(tok), netip.Addr{})
 }

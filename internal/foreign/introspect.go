@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/secret"
 	"gatehouse.dev/internal/token"
 )
@@ -19,6 +20,8 @@ const (
 	keepAnswer  = 10 * time.Second // also a bad one
 	keepAnswers = 4096
 	askAtOnce   = 16
+	askWaiting  = 512
+	turnTimeout = askTimeout + time.Second // one answer that does not come
 )
 
 var errBusy = errors.New("too many tokens are being asked about")
@@ -28,7 +31,7 @@ type answers struct {
 	Introspection
 	client *http.Client
 	now    func() time.Time
-	turns  chan struct{}
+	turns  *fair.Queue // by where the caller is
 
 	mu   sync.Mutex
 	kept map[string]answer // by token hash
@@ -40,27 +43,27 @@ type answer struct {
 }
 
 func newAnswers(i Introspection, client *http.Client, now func() time.Time) *answers {
-	return &answers{Introspection: i, client: client, now: now, turns: make(chan struct{}, askAtOnce), kept: make(map[string]answer)}
+	return &answers{Introspection: i, client: client, now: now, turns: fair.NewQueue(askAtOnce, askWaiting), kept: make(map[string]answer)}
 }
 
 // about is what the issuer says of a token.
-func (a *answers) about(ctx context.Context, hash string, tok secret.Text) ([]byte, error) {
+func (a *answers) about(ctx context.Context, hash string, tok secret.Text, source string) ([]byte, error) {
 	if text, ok := a.get(hash); ok {
 		return text, nil
 	}
-	return a.ask(ctx, hash, tok)
+	return a.ask(ctx, hash, tok, source)
 }
 
-// ask asks although there may be an answer.
-func (a *answers) ask(ctx context.Context, hash string, tok secret.Text) ([]byte, error) {
+// ask asks although there may be an answer. The time for an answer begins with
+// the turn: a slow issuer would leave nothing of it to those who waited.
+func (a *answers) ask(ctx context.Context, hash string, tok secret.Text, source string) ([]byte, error) {
+	leave, err := a.turn(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	select {
-	case a.turns <- struct{}{}:
-		defer func() { <-a.turns }()
-	case <-ctx.Done():
-		return nil, errBusy
-	}
 	own, err := a.Secret()
 	if err != nil {
 		return nil, fmt.Errorf("read our secret for introspection: %w", err)
@@ -71,6 +74,16 @@ func (a *answers) ask(ctx context.Context, hash string, tok secret.Text) ([]byte
 	}
 	a.put(hash, text)
 	return text, nil
+}
+
+// turn waits until it is this source's turn.
+func (a *answers) turn(ctx context.Context, source string) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	defer cancel()
+	if leave, err = a.turns.Enter(ctx, source); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBusy, err)
+	}
+	return leave, nil
 }
 
 func (a *answers) get(hash string) ([]byte, bool) {

@@ -103,15 +103,16 @@ type said struct {
 	scopes  []string
 }
 
-// verify believes a token or says why not, as token.Verifier does.
-func (i *issuer) verify(ctx context.Context, tok secret.Text, parsed *token.Parsed) (said, error) {
+// verify believes a token or says why not, as token.Verifier does. source is who
+// waits when too many have to be asked about.
+func (i *issuer) verify(ctx context.Context, tok secret.Text, parsed *token.Parsed, source string) (said, error) {
 	if i.keys != nil && parsed != nil {
 		return i.bySignature(ctx, tok, parsed)
 	}
 	if i.answers == nil {
 		return said{}, token.ErrProfile
 	}
-	text, err := i.answers.about(ctx, hashOf(i.Issuer, tok), tok)
+	text, err := i.answers.about(ctx, hashOf(i.Issuer, tok), tok, source)
 	if err != nil {
 		return said{}, err
 	}

@@ -22,6 +22,13 @@ const (
 	staleKeys   = time.Hour        // from then on they are not believed
 )
 
+// keysPatience is how long keys that may be old wait to be replaced, and
+// maxWaiting how many callers may wait for one fetch.
+const (
+	keysPatience = time.Second
+	maxWaiting   = 256
+)
+
 // maxKeys bounds a key set.
 const maxKeys = 64
 
@@ -35,32 +42,72 @@ type keys struct {
 	logger *slog.Logger
 	now    func() time.Time
 
-	mu      sync.Mutex // held while fetching: who comes meanwhile waits for that
+	mu      sync.Mutex
 	set     []jose.JSONWebKey
 	fetched time.Time // the last success
 	tried   time.Time
+	running chan struct{} // closed at the end of the fetch that is under way; nil: none is
+	waiting int           // for that
 }
 
 // find returns the key that a token names. A token without kid is good where
 // there is one key only.
+//
+// Keys are fetched when they are old or when the named one is not there. Who
+// names one that is there does not wait for that, save a moment if he is the
+// one who found them old; who names another waits, as nothing else can help him.
 func (k *keys) find(ctx context.Context, kid string) (jose.JSONWebKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now().Sub(k.fetched) > refreshKeys {
-		k.fetch(ctx)
+	started := false
+	_, ok := k.pick(kid)
+	if !ok || k.now().Sub(k.fetched) > refreshKeys {
+		started = k.fetch(ctx)
+	}
+	switch known := ok && k.believable(); {
+	case k.running == nil:
+	case !known:
+		if !k.wait(ctx, askTimeout+time.Second) {
+			return jose.JSONWebKey{}, errNoKeys
+		}
+	case started:
+		k.wait(ctx, keysPatience)
 	}
 	key, ok := k.pick(kid)
-	if !ok { // rotated, perhaps
-		k.fetch(ctx)
-		key, ok = k.pick(kid)
-	}
 	switch {
-	case k.fetched.IsZero() || k.now().Sub(k.fetched) > staleKeys:
+	case !k.believable():
 		return key, errNoKeys
 	case !ok:
 		return key, token.ErrKey
 	}
 	return key, nil
+}
+
+func (k *keys) believable() bool {
+	return !k.fetched.IsZero() && k.now().Sub(k.fetched) <= staleKeys
+}
+
+// wait waits for the fetch that is under way, and reports whether it is over. It
+// is called under lock, and gives that up meanwhile.
+func (k *keys) wait(ctx context.Context, patience time.Duration) bool {
+	if k.waiting >= maxWaiting {
+		return false
+	}
+	running := k.running
+	k.waiting++
+	k.mu.Unlock()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	over := false
+	select {
+	case <-running:
+		over = true
+	case <-ctx.Done():
+	case <-timeout.C:
+	}
+	k.mu.Lock()
+	k.waiting--
+	return over
 }
 
 func (k *keys) pick(kid string) (jose.JSONWebKey, bool) {
@@ -75,25 +122,37 @@ func (k *keys) pick(kid string) (jose.JSONWebKey, bool) {
 	return jose.JSONWebKey{}, false
 }
 
-// fetch reads the keys anew, unless that was tried a moment ago. What cannot be
-// read leaves the old ones for their time. Under lock.
-func (k *keys) fetch(ctx context.Context) {
-	if !k.tried.IsZero() && k.now().Sub(k.tried) < againKeys {
-		return
+// fetch begins to read the keys anew, unless that is being done or was tried a
+// moment ago. Under lock. It goes on without the caller, whose patience may be
+// shorter than that of those who wait for it.
+func (k *keys) fetch(ctx context.Context) bool {
+	if k.running != nil || !k.tried.IsZero() && k.now().Sub(k.tried) < againKeys {
+		return false
 	}
-	k.tried = k.now()
-	// Those who wait for it have more patience than its first caller may have.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	k.tried, k.running = k.now(), make(chan struct{})
+	go k.read(context.WithoutCancel(ctx), k.running)
+	return true
+}
+
+// read reads the keys. What cannot be read leaves the old ones for their time.
+func (k *keys) read(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	text, err := fetchKeys(ctx, k.client, k.at)
+	var set []jose.JSONWebKey
 	if err == nil {
-		var set []jose.JSONWebKey
-		if set, err = parseKeys(text); err == nil {
-			k.set, k.fetched = set, k.now()
-			return
-		}
+		set, err = parseKeys(text)
 	}
-	k.logger.WarnContext(ctx, "the keys of an issuer cannot be read", "at", k.at, "error", err)
+	if err != nil {
+		k.logger.WarnContext(ctx, "the keys of an issuer cannot be read", "at", k.at, "error", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		k.set, k.fetched = set, k.now()
+	}
+	k.running = nil
+	close(done)
 }
 
 // parseKeys takes the public keys for signatures out of a key set. Others in it

@@ -17,6 +17,7 @@ const (
 	askAgain   = time.Minute // how often, for tokens that hold something open
 	noAnswers  = 3           // after so many the token is ended
 	maxWatched = 1 << 16
+	reviewer   = "ourselves" // in the queue of those who ask
 )
 
 // watch is a token that was believed, kept for asking about it again. Nothing
@@ -162,7 +163,7 @@ func (s *Service) end(ctx context.Context, one *watch) error {
 // recheck finds out whether the issuer still stands by a token.
 func (i *issuer) recheck(ctx context.Context, one *watch) error {
 	if i.answers != nil {
-		text, err := i.answers.ask(ctx, one.hash, one.tok)
+		text, err := i.answers.ask(ctx, one.hash, one.tok, reviewer)
 		if err == nil {
 			_, err = i.byAnswer(text)
 		}

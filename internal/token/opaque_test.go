@@ -3,6 +3,7 @@ package token_test
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestOpaque(t *testing.T) {
 	if bytes.Contains(o.Digest, []byte(text.Reveal())) {
 		t.Error("the digest holds the token")
 	}
-	got, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, text)
+	got, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, text, netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +42,11 @@ func TestOpaque(t *testing.T) {
 		"never issued":    {secret.Generate(token.OpaquePrefix), token.ErrUnknown},
 		"another purpose": {secret.Generate("ghk_"), token.ErrMalformed},
 	} {
-		if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, tt.text); !errors.Is(err, tt.want) {
+		if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, tt.text, netip.Addr{}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
-	if _, err := n.opaque.VerifyOpaque(t.Context(), n.other, text); !errors.Is(err, token.ErrInvalid) {
+	if _, err := n.opaque.VerifyOpaque(t.Context(), n.other, text, netip.Addr{}); !errors.Is(err, token.ErrInvalid) {
 		t.Errorf("another tenant: %v", err)
 	}
 }
@@ -62,7 +63,7 @@ func TestOpaqueEnds(t *testing.T) {
 	if change, err := h.store.RevokeOpaque(t.Context(), o.ID, n.now(), event("token.revoke")); err != nil || change == 0 {
 		t.Fatal(change, err)
 	}
-	if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, revoked); !errors.Is(err, token.ErrRevoked) {
+	if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, revoked, netip.Addr{}); !errors.Is(err, token.ErrRevoked) {
 		t.Errorf("revoked: %v", err)
 	}
 	short, _, err := n.opaque.Issue(t.Context(), owner, time.Minute)
@@ -70,7 +71,7 @@ func TestOpaqueEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.pass(time.Minute)
-	if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, short); !errors.Is(err, token.ErrExpired) {
+	if _, err := n.opaque.VerifyOpaque(t.Context(), n.tenant, short, netip.Addr{}); !errors.Is(err, token.ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
 	for name, bad := range map[string]token.Opaque{"no tenant": {Principal: "p"}, "no principal": {Tenant: "t"}} {
