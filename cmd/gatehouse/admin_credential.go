@@ -70,7 +70,7 @@ func listCredentials(a *admin, c *cobra.Command, q adminclient.Query, empty stri
 	items = slices.DeleteFunc(items, func(cr adminapi.Credential) bool { return !keep(cr) })
 	t := table{head: []string{"CREDENTIAL", "KIND", "KEY", "STATE", "LAST USED", "EXPIRES", "COMMENT"}, empty: empty}
 	row := func(cr adminapi.Credential) []string {
-		return []string{cr.ID, kindOf(cr), shownKey(cr), cr.State, ago(cr.LastUsed), orDash(dayOf(cr.Expires)), orDash(shorten(cr.Comment))}
+		return []string{cr.ID, kindOf(cr), shownKey(cr), cr.State, lastUse(cr.LastUsed, cr.LastFrom), orDash(dayOf(cr.Expires)), orDash(shorten(cr.Comment))}
 	}
 	if a.json || q["principal"] != "" {
 		return show(a, items, t, row)
@@ -137,7 +137,7 @@ func credentialShow(a *admin) *cobra.Command {
 				if s.Revoked != nil {
 					ends = "revoked " + dayOf(s.Revoked)
 				}
-				t.rows = append(t.rows, []string{s.ID, fmt.Sprint(s.Number), yes(s.Live), day(s.Created), orDash(ends), ago(s.LastUsed)})
+				t.rows = append(t.rows, []string{s.ID, fmt.Sprint(s.Number), yes(s.Live), day(s.Created), orDash(ends), lastUse(s.LastUsed, s.LastFrom)})
 			}
 			fmt.Fprintln(a.stdout)
 			return t.write(a.stdout)
@@ -149,15 +149,16 @@ func showCredential(a *admin, cr adminapi.Credential) error {
 	opens, uses := shownScope(cr)
 	return fields(a.stdout, "Credential", cr.ID, "Kind", kindOf(cr), "Key", shownKey(cr), "Owner", cr.Principal,
 		"State", cr.State, "Revoked", dayOf(cr.Revoked), "Comment", cr.Comment, "Opens", opens, "Uses", uses,
-		"Networks", strings.Join(cr.Networks, ", "), "Countries", strings.Join(cr.Countries, ", "),
+		"Networks", strings.Join(cr.Networks, ", "), "Countries", strings.Join(cr.Countries, ", "), "As users", strings.Join(cr.Users, ", "),
 		"Not before", dayOf(cr.NotBefore), "Expires", dayOf(cr.Expires), "Number", fmt.Sprint(cr.Number),
-		"Created", day(cr.Created), "Last used", ago(cr.LastUsed))
+		"Created", day(cr.Created), "Created by", cr.CreatedBy, "Last used", lastUse(cr.LastUsed, cr.LastFrom))
 }
 
 // constraintFlags narrow when and from where a credential works.
 type constraintFlags struct {
 	networks           []string
 	countries          []string
+	users              []string
 	notBefore, expires string
 }
 
@@ -165,6 +166,7 @@ func (in *constraintFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringSliceVar(&in.networks, "network", nil, "works from `NETWORK` only, as 10.0.0.0/8; may be given several times")
 	f.StringSliceVar(&in.countries, "country", nil, "works from `COUNTRY` only, as NZ; may be given several times")
+	f.StringSliceVar(&in.users, "as-user", nil, "works as `USER` only, where callers say a user beside the key (acqueon), and nowhere else; may be given several times")
 	f.StringVar(&in.notBefore, "not-before", "", "does not work before `TIME`: 2027-01-31, 2027-01-31T12:00:00Z, or 2h, 7d from now")
 	f.StringVar(&in.expires, "expires", "", "works until `TIME`, written likewise")
 }
@@ -176,6 +178,9 @@ func (in *constraintFlags) into(body map[string]any, now time.Time) error {
 	}
 	if len(in.countries) > 0 {
 		body["countries"] = in.countries
+	}
+	if len(in.users) > 0 {
+		body["users"] = in.users
 	}
 	for member, text := range map[string]string{"not_before": in.notBefore, "expires": in.expires} {
 		if text == "" {
@@ -282,6 +287,9 @@ func mergeConstraints(a *admin, c *cobra.Command, id string, limits constraintFl
 	}
 	if len(cr.Countries) > 0 {
 		out["countries"] = cr.Countries
+	}
+	if len(cr.Users) > 0 {
+		out["users"] = cr.Users
 	}
 	if cr.NotBefore != nil {
 		out["not_before"] = cr.NotBefore

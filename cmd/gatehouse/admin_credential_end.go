@@ -67,13 +67,9 @@ func rotateCommand(a *admin) *cobra.Command {
 		Example: `  gatehouse key rotate cre_… --overlap 2h
   gatehouse key rotate cre_… --overlap 0s     # the old one ends now`,
 		RunE: func(c *cobra.Command, args []string) error {
-			body := map[string]any{}
-			if overlap != "" {
-				d, err := readSpan(overlap)
-				if err != nil {
-					return fmt.Errorf("--overlap: %q is not a length of time such as 30m, 2h or 7d", overlap)
-				}
-				body["overlap"] = d.String()
+			body, err := overlapBody(overlap)
+			if err != nil {
+				return err
 			}
 			var out adminapi.Rotated
 			if printed, err := a.post(c, credentialPath(args[0])+"/rotate", body, &out); printed || err != nil {
@@ -86,5 +82,45 @@ func rotateCommand(a *admin) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&overlap, "overlap", "", "how `LONG` older secrets live on: 30m, 2h, 7d, 0s (default 24h; for passwords 0s)")
+	return c
+}
+
+// overlapBody is a request with the overlap that was given, if any.
+func overlapBody(overlap string) (map[string]any, error) {
+	body := map[string]any{}
+	if overlap == "" {
+		return body, nil
+	}
+	d, err := readSpan(overlap)
+	if err != nil {
+		return nil, fmt.Errorf("--overlap: %q is not a length of time such as 30m, 2h or 7d", overlap)
+	}
+	body["overlap"] = d.String()
+	return body, nil
+}
+
+func replaceCommand(a *admin) *cobra.Command {
+	var overlap string
+	c := &cobra.Command{
+		Use: "replace CREDENTIAL", Short: "Make a fresh key or pair in the place of one", Args: cobra.ExactArgs(1),
+		Long: "The fresh one has the owner, the comment and the constraints of the old one, and\na public half and a secret of its own, shown once. The old one works for the\noverlap still, or is revoked at once.",
+		Example: `  gatehouse key replace cre_… --overlap 2h
+  gatehouse key replace cre_… --overlap 0s    # the old one is revoked now`,
+		RunE: func(c *cobra.Command, args []string) error {
+			body, err := overlapBody(overlap)
+			if err != nil {
+				return err
+			}
+			var out adminapi.Replaced
+			if printed, err := a.post(c, credentialPath(args[0])+"/replace", body, &out); printed || err != nil {
+				return err
+			}
+			if err := a.receipt("Replaced "+args[0]+", which ends "+day(out.OldEnd)+".", out.Receipt); err != nil {
+				return err
+			}
+			return a.showIssued(out.Issued)
+		},
+	}
+	c.Flags().StringVar(&overlap, "overlap", "", "how `LONG` the old one lives on: 30m, 2h, 7d, 0s (default 24h)")
 	return c
 }

@@ -11,14 +11,17 @@ import (
 
 func keyCommand(a *admin) *cobra.Command {
 	revoke := endCredential(a, "revoke", "Revoke keys for good, and end what rests on them", "Revoked")
-	return parent("key", "Make, rotate and revoke API keys and key pairs",
+	return parent("key", "Make, replace and revoke API keys and key pairs",
 		"A key is one string; a pair is a public key with a secret, in the shape that a\nprotocol fixes. Secrets are shown once, when they are made.",
 		`  gatehouse key create nightly --comment "exports at night"
   gatehouse key create nightly --pair ayyeka --network 10.0.0.0/8
   gatehouse key list nightly
+  gatehouse key create wallboard --pair gatehouse --as-user wallboard
+  gatehouse key show cre_…
   gatehouse key rotate cre_… --overlap 2h
+  gatehouse key replace cre_… --overlap 2h
   gatehouse key revoke cre_…`,
-		keyList(a), keyCreate(a), rotateCommand(a), revoke)
+		keyList(a), keyCreate(a), credentialShow(a), credentialUpdate(a), rotateCommand(a), replaceCommand(a), revoke)
 }
 
 func everyKind(adminapi.Credential) bool { return true }

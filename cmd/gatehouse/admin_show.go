@@ -101,6 +101,14 @@ func ago(t *time.Time) string {
 	return span(time.Since(*t)) + " ago"
 }
 
+// lastUse is how long ago something was used, and from where.
+func lastUse(t *time.Time, from string) string {
+	if t == nil || from == "" {
+		return ago(t)
+	}
+	return ago(t) + " from " + from
+}
+
 func span(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:

@@ -30,6 +30,10 @@ func (a *api) credentials() {
 	add(a, o("enable-credential", http.MethodPost, one+"/enable", "Enable again", ""), a.enableCredential)
 	add(a, o("rotate-credential", http.MethodPost, one+"/rotate", "Add a fresh secret and let the older ones end",
 		"The secret is in this answer and nowhere else. The older ones live on for the overlap."), a.rotateCredential)
+	replace := o("replace-credential", http.MethodPost, one+"/replace", "Make a fresh key or pair in the place of one",
+		"It has the owner, comment and constraints of the old one, which ends after the overlap. The secret is in this answer and nowhere else.")
+	replace.status = http.StatusCreated
+	add(a, replace, a.replaceCredential)
 	add(a, o("revoke-scoped", http.MethodPost, list+"/revoke-scoped", "Revoke every token for one resource, and end what rests on them", ""), a.revokeScoped)
 	add(a, o("revoke-secret", http.MethodPost, one+"/secrets/{secret}/revoke", "End one secret, and what rests on it", ""), a.revokeSecret)
 }
@@ -85,12 +89,13 @@ func (a *api) listCredentials(ctx context.Context, c *call, in listCredentialsIn
 type ConstraintsIn struct {
 	Networks  []string   `json:"networks,omitempty" maxItems:"64" doc:"Where it works, such as 10.0.0.0/8; none: everywhere"`
 	Countries []string   `json:"countries,omitempty" maxItems:"64" doc:"Where it works, by codes such as NZ; none: everywhere. It takes a database of countries to work anywhere"`
+	Users     []string   `json:"users,omitempty" maxItems:"64" doc:"As whom it works, in protocols that let callers say a user beside the credential (acqueon); none: as anybody. With some it works in no other protocol"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
 func (in ConstraintsIn) read() (credential.Constraints, error) {
-	out := credential.Constraints{NotBefore: timeOf(in.NotBefore), Expires: timeOf(in.Expires), Countries: in.Countries}
+	out := credential.Constraints{NotBefore: timeOf(in.NotBefore), Expires: timeOf(in.Expires), Countries: in.Countries, Users: in.Users}
 	networks, err := prefixes(in.Networks)
 	out.Networks = networks
 	return out, err

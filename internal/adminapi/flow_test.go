@@ -66,6 +66,7 @@ func TestCredentialLife(t *testing.T) {
 	}
 	made := root.do("POST", "/v1/credentials", m{
 		"principal": client.text_("id"), "kind": "key_pair", "dialect": "ayyeka", "comment": "first", "networks": []string{"10.1.2.3/8", "192.0.2.1"},
+		"users": []string{"wallboard", "Lobby"},
 	}).want(201)
 	text, cred := made.text_("secret"), made.text_("credential.id")
 	if !secret.IsUpperHex(16, made.text_("credential.key")) || !secret.IsBase64(32, secret.New(text)) {
@@ -75,7 +76,8 @@ func TestCredentialLife(t *testing.T) {
 	if strings.Contains(shown.text, text) {
 		t.Error("the secret is shown again")
 	}
-	if shown.text_("networks.0") != "10.0.0.0/8" || shown.text_("networks.1") != "192.0.2.1/32" || shown.at("secrets.0.live") != true {
+	if shown.text_("networks.0") != "10.0.0.0/8" || shown.text_("networks.1") != "192.0.2.1/32" || shown.at("secrets.0.live") != true ||
+		shown.text_("users.0") != "Lobby" || shown.text_("users.1") != "wallboard" || !strings.HasPrefix(shown.text_("created_by"), "usr_") {
 		t.Errorf("credential: %s", shown.text)
 	}
 
@@ -115,7 +117,7 @@ func TestCredentialLife(t *testing.T) {
 	// Comment and constraints; null constraints take them all away.
 	root.do("PATCH", "/v1/credentials/"+cred, m{"comment": "second", "constraints": m{}}).want(200)
 	after := root.do("GET", "/v1/credentials/"+cred, nil).want(200)
-	if after.text_("comment") != "second" || after.at("networks") != nil {
+	if after.text_("comment") != "second" || after.at("networks") != nil || after.at("users") != nil {
 		t.Errorf("credential: %s", after.text)
 	}
 	root.do("PATCH", "/v1/credentials/"+cred, m{"constraints": m{"expires": "2020-01-01T00:00:00Z"}}).want(422)

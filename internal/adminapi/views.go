@@ -105,12 +105,15 @@ type Credential struct {
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	Networks  []string   `json:"networks,omitempty" doc:"Where it works; absent: everywhere"`
 	Countries []string   `json:"countries,omitempty" doc:"Where it works; absent: everywhere"`
+	Users     []string   `json:"users,omitempty" doc:"As whom it works; absent: as anybody"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Scope     *Scope     `json:"scope,omitempty" doc:"Of a scoped token: what it opens"`
 	Uses      int64      `json:"uses,omitempty" doc:"Of a scoped token: how many logins there were"`
 	Created   time.Time  `json:"created"`
+	CreatedBy string     `json:"created_by,omitempty" doc:"Id of the principal who made it, or local for the Unix socket; absent where that was not kept yet"`
 	LastUsed  *time.Time `json:"last_used,omitempty"`
+	LastFrom  string     `json:"last_used_from,omitempty" doc:"Address from where it was used last"`
 }
 
 func (a *api) viewCredential(c credential.Credential) Credential {
@@ -118,8 +121,9 @@ func (a *api) viewCredential(c credential.Credential) Credential {
 		ID: c.ID, Number: c.Number, Tenant: c.Tenant, Principal: c.Principal,
 		Kind: string(c.Kind), Dialect: c.Dialect, Key: c.Lookup, Comment: c.Comment,
 		Revoked: when(c.Revoked), NotBefore: when(c.NotBefore), Expires: when(c.Expires),
-		Created: c.Created.UTC(), LastUsed: when(c.LastUsed), State: "enabled",
-		Countries: c.Countries, Scope: viewScope(c), Uses: c.Uses,
+		Created: c.Created.UTC(), CreatedBy: c.CreatedBy, State: "enabled",
+		LastUsed: when(c.LastUsed), LastFrom: showAddr(c.LastFrom),
+		Countries: c.Countries, Users: c.Users, Scope: viewScope(c), Uses: c.Uses,
 	}
 	for _, n := range c.Networks {
 		v.Networks = append(v.Networks, n.String())
@@ -146,13 +150,14 @@ type Secret struct {
 	Revoked   *time.Time `json:"revoked,omitempty"`
 	Created   time.Time  `json:"created"`
 	LastUsed  *time.Time `json:"last_used,omitempty"`
+	LastFrom  string     `json:"last_used_from,omitempty" doc:"Address from where it was used last"`
 }
 
 func (a *api) viewSecret(s credential.Secret) Secret {
 	return Secret{
 		ID: s.ID, Number: s.Number, Live: s.Live(a.Now()), Scheme: string(s.Scheme),
 		NotBefore: when(s.NotBefore), Expires: when(s.Expires), Revoked: when(s.Revoked),
-		Created: s.Created.UTC(), LastUsed: when(s.LastUsed),
+		Created: s.Created.UTC(), LastUsed: when(s.LastUsed), LastFrom: showAddr(s.LastFrom),
 	}
 }
 

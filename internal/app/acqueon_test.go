@@ -30,8 +30,13 @@ type board struct {
 
 // watchBoard connects once, with the client's own code.
 func watchBoard(ctx context.Context, h *apptest.House, c acqueon.Credential) *board {
+	return watchBoardAs(ctx, h, "wallboard", c)
+}
+
+// watchBoardAs is watchBoard for one of several that are opened in one second.
+func watchBoardAs(ctx context.Context, h *apptest.House, user string, c acqueon.Credential) *board {
 	b := &board{reports: make(chan acqueon.Report, 100), ended: make(chan error, 1)}
-	client := &acqueon.Client{URL: socketURL(h), User: "wallboard", Credential: c, Zone: time.UTC}
+	client := &acqueon.Client{URL: socketURL(h), User: user, Credential: c, Zone: time.UTC}
 	go func() { b.ended <- client.Once(ctx, func(r acqueon.Report) { b.reports <- r }) }()
 	return b
 }

@@ -36,7 +36,11 @@ type Attempt struct {
 	// Rationed asks that refused logins of one source are answered with
 	// Throttled from a certain number on, although the secrets are strong: for
 	// protocols that say so.
-	Rationed  bool
+	Rationed bool
+	// User is who the caller says it is, beside the name and the secret, in
+	// protocols that have such a thing. It is believed of nobody: the credential
+	// may be bound to it.
+	User      string
 	Remote    netip.Addr
 	Country   string // from the operator's database or a trusted proxy only
 	RequestID string

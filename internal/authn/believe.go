@@ -28,8 +28,17 @@ type believed struct {
 	noted      atomic.Int64 // when its use was last noted, in Unix seconds
 }
 
-// allows says why b may not be used from there at that time; empty: it may.
-func (b *believed) allows(remote netip.Addr, country string, at time.Time) string {
+// bearing is how a credential is used: what constraints are about, besides time.
+type bearing struct {
+	remote  netip.Addr
+	country string
+	user    string // that the caller says it is; see Attempt.User
+}
+
+func (a *Attempt) bearing() bearing { return bearing{a.Remote, a.Country, a.User} }
+
+// allows says why b may not be used like that at that time; empty: it may.
+func (b *believed) allows(how bearing, at time.Time) string {
 	switch {
 	case at.Before(b.limits.NotBefore), at.Before(b.secretFrom):
 		return "before its first day"
@@ -37,10 +46,12 @@ func (b *believed) allows(remote netip.Addr, country string, at time.Time) strin
 		return "credential expired"
 	case ended(b.secretEnds, at):
 		return "secret expired"
-	case len(b.limits.Networks) > 0 && !within(b.limits.Networks, remote):
+	case len(b.limits.Networks) > 0 && !within(b.limits.Networks, how.remote):
 		return "from another network"
-	case len(b.limits.Countries) > 0 && !slices.Contains(b.limits.Countries, country):
+	case len(b.limits.Countries) > 0 && !slices.Contains(b.limits.Countries, how.country):
 		return "from another country"
+	case !b.limits.AllowsUser(how.user):
+		return "as another user"
 	}
 	return ""
 }
@@ -143,7 +154,7 @@ func earliest(a, b time.Time) time.Time {
 
 // constrain looks at what has to be looked at every time.
 func (s *Service) constrain(ctx context.Context, a *Attempt, b *believed) *Refusal {
-	why := b.allows(a.Remote, a.Country, s.Now())
+	why := b.allows(a.bearing(), s.Now())
 	if why == "" {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (s *Service) admit(ctx context.Context, a *Attempt, login bool) (*believed,
 	if r := s.limit(b.identity); r != nil {
 		return nil, r
 	}
-	s.used(b)
+	s.used(b, a.Remote)
 	return b, nil
 }
 

@@ -94,6 +94,11 @@ func askAgain(ctx context.Context, recheck func(context.Context) (*identity.Iden
 // conns, which must not keep a secret; whoever calls it asks policy again too.
 // remote is where the conn comes from.
 func (s *Service) Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error) {
+	return s.RenewAs(ctx, id, remote, "")
+}
+
+// RenewAs is Renew for a conn whose attempt had a User.
+func (s *Service) RenewAs(ctx context.Context, id *identity.Identity, remote netip.Addr, user string) (*identity.Identity, error) {
 	if r := s.fresh(); r != nil {
 		return nil, r
 	}
@@ -110,7 +115,7 @@ func (s *Service) Renew(ctx context.Context, id *identity.Identity, remote netip
 			return nil, unavailable("could not find out", err)
 		}
 	}
-	if why := b.allows(remote, s.country(remote), s.Now()); why != "" {
+	if why := b.allows(bearing{remote, s.country(remote), user}, s.Now()); why != "" {
 		return nil, about(invalid(why), id.Credential, id.Principal)
 	}
 	return b.identity, nil

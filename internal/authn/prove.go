@@ -99,7 +99,7 @@ func (s *Service) tryKeys(ctx context.Context, a *Attempt) (*believed, *Refusal)
 		return nil, no(why)
 	}
 	b := believe(a, &rec, sec, false)
-	if why := b.allows(a.Remote, a.Country, s.Now()); why != "" {
+	if why := b.allows(a.bearing(), s.Now()); why != "" {
 		return nil, no(why)
 	}
 	return b, nil

@@ -73,6 +73,9 @@ func TestLastUse(t *testing.T) {
 		if n := len(h.store.uses); n < 3 || n > 5 || h.store.uses[0].Secret != rec.Secrets[0].ID {
 			t.Errorf("%d notes of use in thirty seconds, want one each ten", n)
 		}
+		if from := h.store.uses[0].From; from != home {
+			t.Errorf("used from %v, want %v", from, home)
+		}
 	})
 }
 

@@ -33,7 +33,7 @@ func (s *Service) findToken(ctx context.Context, a *Attempt) (*believed, *Refusa
 	}
 	addToken(b.identity, &v)
 	b.until = v.Until
-	if why := b.allows(a.Remote, a.Country, s.Now()); why != "" {
+	if why := b.allows(a.bearing(), s.Now()); why != "" {
 		r := about(invalid(why), b.identity.Credential, b.identity.Principal)
 		r.mine = true
 		return nil, r

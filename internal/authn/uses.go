@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,26 +19,32 @@ const (
 // uses are the last uses of secrets that are not written down yet.
 type uses struct {
 	mu   sync.Mutex
-	last map[string]time.Time
+	last map[string]use // by secret
 }
 
-func (u *uses) init() { u.last = make(map[string]time.Time) }
+// use is when and from where.
+type use struct {
+	at   time.Time
+	from netip.Addr
+}
+
+func (u *uses) init() { u.last = make(map[string]use) }
 
 // take hands over what has been noted; nil when that is nothing.
-func (u *uses) take() map[string]time.Time {
+func (u *uses) take() map[string]use {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.last) == 0 {
 		return nil
 	}
 	last := u.last
-	u.last = make(map[string]time.Time)
+	u.last = make(map[string]use)
 	return last
 }
 
-// used notes that b's secret was used. On the way of every request, so it
+// used notes that b's secret was used, and from where. On the way of every request, so it
 // takes the lock only every ten seconds per belief.
-func (s *Service) used(b *believed) {
+func (s *Service) used(b *believed, from netip.Addr) {
 	if b.identity.Secret == "" {
 		return
 	}
@@ -49,7 +56,7 @@ func (s *Service) used(b *believed) {
 	s.uses.mu.Lock()
 	defer s.uses.mu.Unlock()
 	if len(s.uses.last) < maxUses {
-		s.uses.last[b.identity.Secret] = now
+		s.uses.last[b.identity.Secret] = use{now, from}
 	}
 }
 
@@ -61,8 +68,8 @@ func (s *Service) flushUses(ctx context.Context) {
 		return
 	}
 	batch := make([]credential.Use, 0, len(last))
-	for id, at := range last {
-		batch = append(batch, credential.Use{Secret: id, At: at})
+	for id, u := range last {
+		batch = append(batch, credential.Use{Secret: id, At: u.at, From: u.from.Unmap().WithZone("")})
 	}
 	if err := s.Store.NoteUses(ctx, batch); err != nil {
 		s.Logger.Warn("cannot note last uses", "count", len(batch), "error", err)

@@ -115,7 +115,7 @@ func (s *Service) tryReading(ctx context.Context, a *Attempt, p Pair, gate *turn
 		return nil, no("secret revoked")
 	}
 	b := believe(a, &rec, m.secret, m.weak)
-	if why := b.allows(a.Remote, a.Country, s.Now()); why != "" {
+	if why := b.allows(a.bearing(), s.Now()); why != "" {
 		r := no(why)
 		r.mine = true
 		return nil, r

@@ -57,9 +57,10 @@ var rights = []step{
 	{"credentials revoked", `UPDATE credential SET revoked = ` + theirs("credential", "id", "o.revoked") +
 		` WHERE revoked = 0 AND ` + there("credential", "id", "o.revoked > 0") + ` RETURNING id`},
 	{"credentials disabled", `UPDATE credential SET enabled = 0 WHERE enabled = 1 AND ` + there("credential", "id", "o.enabled = 0") + ` RETURNING id`},
-	{"constraints changed", `UPDATE credential SET (networks, not_before, expires, countries) = ` +
-		theirs("credential", "id", "o.networks, o.not_before, o.expires, o.countries") + ` WHERE ` + there("credential", "id",
-		"(o.networks, o.not_before, o.expires, o.countries) <> (credential.networks, credential.not_before, credential.expires, credential.countries)") + ` RETURNING id`},
+	{"constraints changed", `UPDATE credential SET (networks, not_before, expires, countries, users) = ` +
+		theirs("credential", "id", "o.networks, o.not_before, o.expires, o.countries, o.users") + ` WHERE ` + there("credential", "id",
+		"(o.networks, o.not_before, o.expires, o.countries, o.users) <> "+
+			"(credential.networks, credential.not_before, credential.expires, credential.countries, credential.users)") + ` RETURNING id`},
 	{"uses of tokens", `UPDATE credential SET uses = ` + theirs("credential", "id", "o.uses") +
 		` WHERE ` + there("credential", "id", "o.uses > credential.uses") + ` RETURNING id`},
 	{"secrets deleted", `DELETE FROM secret WHERE ` + gone("secret", "id") + ` RETURNING id`},

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"gatehouse.dev/internal/audit"
@@ -52,10 +54,14 @@ type Credential struct {
 	Enabled   bool
 	Revoked   time.Time // zero: not revoked; a revoked credential never comes back
 	Constraints
-	Scope    Scope // of a ScopedToken
-	Uses     int64 // how often a ScopedToken has been used to log in
-	Created  time.Time
-	LastUsed time.Time // the latest of its secrets
+	Scope   Scope // of a ScopedToken
+	Uses    int64 // how often a ScopedToken has been used to log in
+	Created time.Time
+	// CreatedBy is who made it: the id of a principal, "local" for the Unix socket,
+	// "system" for the program itself; empty when it is older than this record.
+	CreatedBy string
+	LastUsed  time.Time  // the latest of its secrets
+	LastFrom  netip.Addr // from where that was; not valid: not known
 }
 
 // Constraints narrow when and from where a credential works. They are checked
@@ -63,8 +69,21 @@ type Credential struct {
 type Constraints struct {
 	Networks  []netip.Prefix // empty: everywhere
 	Countries []string       // ISO 3166 codes in upper case; empty: everywhere, also where it is not known
+	// Users are the users that its bearer may connect as, where a protocol lets
+	// callers say so beside the credential (Acqueon's connection name). Empty: any.
+	// Otherwise it works in no protocol where nobody says so.
+	Users     []string
 	NotBefore time.Time
 	Expires   time.Time // zero: never
+}
+
+// AllowsUser reports whether the bearer may connect as that user; empty: nobody
+// was named. Upper and lower case are the same.
+func (c *Constraints) AllowsUser(user string) bool {
+	if len(c.Users) == 0 {
+		return true
+	}
+	return user != "" && slices.ContainsFunc(c.Users, func(u string) bool { return strings.EqualFold(u, user) })
 }
 
 // Scope is what a ScopedToken opens.
@@ -101,6 +120,7 @@ type Secret struct {
 	Revoked    time.Time
 	Created    time.Time
 	LastUsed   time.Time
+	LastFrom   netip.Addr // from where it was used last; not valid: not known
 }
 
 // Live reports whether the secret may be shown at that time.
@@ -131,6 +151,7 @@ type Filter struct {
 type Use struct {
 	Secret string
 	At     time.Time
+	From   netip.Addr // not valid: not known
 }
 
 // Finder is what verification needs from persistence.
@@ -172,6 +193,11 @@ type Store interface {
 	// of those secrets (what is remembered of them knows a later end, or none)
 	// and returns its number; else the number is 0.
 	AddSecret(ctx context.Context, next Secret, oldExpires time.Time, e audit.Event) (added Secret, change int64, err error)
+	// ReplaceCredential stores next with its secret, for the owner and with the
+	// comment, the constraints and the switch of the old credential as they stand,
+	// and ends the old one: at that time, or sooner if it would, with a revocation
+	// of effect Recheck; or, where ends is zero, by revoking it.
+	ReplaceCredential(ctx context.Context, old string, ends time.Time, next Credential, s Secret, e audit.Event) (made Credential, secret Secret, change int64, err error)
 	// RevokeSecret ends one secret and what rests on it.
 	RevokeSecret(ctx context.Context, id string, e audit.Event) (change int64, err error)
 	// TakeUse counts one more use of a ScopedToken, in one step with the look
@@ -182,7 +208,7 @@ type Store interface {
 	RevokeScoped(ctx context.Context, tenant, resourceType, resourceKey string, e audit.Event) (n int, change int64, err error)
 	// ReplaceHash upgrades the stored form of a secret if it still is old.
 	ReplaceHash(ctx context.Context, secret string, old []byte, scheme Scheme, hash []byte) error
-	// NoteUses records last uses, keeping the later time.
+	// NoteUses records last uses, keeping the later one.
 	NoteUses(ctx context.Context, uses []Use) error
 }
 

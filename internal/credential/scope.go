@@ -73,6 +73,26 @@ func checkCountries(given []string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
+// checkUsers takes names as they are said, each once however it is written in
+// upper and lower case.
+func checkUsers(given []string) ([]string, error) {
+	if len(given) > maxUsers {
+		return nil, field.Errorf("users", "are more than %d", maxUsers)
+	}
+	var out []string
+	for _, u := range given {
+		u, err := field.Name("users", u, maxUser)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, u) }) {
+			out = append(out, u)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // RevokeScoped revokes every token for one resource, and what rests on them.
 func (s *Service) RevokeScoped(ctx context.Context, by audit.By, tenant, resourceType, key string) (n int, change int64, err error) {
 	if !typeShape.MatchString(resourceType) || key == "" {

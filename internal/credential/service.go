@@ -63,6 +63,8 @@ type Issued struct {
 const (
 	maxNetworks  = 64
 	maxCountries = 64
+	maxUsers     = 64
+	maxUser      = 128 // characters
 	maxDialect   = 32
 	// MaxOverlap bounds how long rotated secrets live on.
 	MaxOverlap = 90 * 24 * time.Hour
@@ -70,7 +72,7 @@ const (
 
 // Create makes a credential of p with its first secret.
 func (s *Service) Create(ctx context.Context, by audit.By, p principal.Principal, spec Spec) (Issued, error) {
-	c, err := s.plan(p, spec)
+	c, err := s.plan(by, p, spec)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -95,11 +97,12 @@ func (s *Service) Create(ctx context.Context, by audit.By, p principal.Principal
 }
 
 // plan checks a spec and makes everything but the secret.
-func (s *Service) plan(p principal.Principal, spec Spec) (Credential, error) {
+func (s *Service) plan(by audit.By, p principal.Principal, spec Spec) (Credential, error) {
 	now := s.now()
 	c := Credential{
 		ID: id.New("cre"), Tenant: p.Tenant, Principal: p.ID,
 		Kind: spec.Kind, Dialect: spec.Dialect, Enabled: true, Created: now,
+		CreatedBy: by.Actor,
 	}
 	if c.Dialect == "" {
 		c.Dialect = "gatehouse"
@@ -203,6 +206,9 @@ func CheckConstraints(c Constraints, now time.Time) (Constraints, error) {
 		return c, err
 	}
 	c.Countries = countries
+	if c.Users, err = checkUsers(c.Users); err != nil {
+		return c, err
+	}
 	switch {
 	case !c.Expires.IsZero() && !c.Expires.After(now):
 		return c, field.Errorf("expires", "is in the past")

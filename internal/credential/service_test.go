@@ -48,6 +48,11 @@ func (s *shelf) RevokeCredential(_ context.Context, _ string, e audit.Event) (in
 	return 9, nil
 }
 
+func (s *shelf) ReplaceCredential(_ context.Context, old string, ends time.Time, next credential.Credential, sec credential.Secret, e audit.Event) (credential.Credential, credential.Secret, int64, error) {
+	s.credential, s.secrets, s.oldExpires, s.events = next, append(s.secrets, sec), ends, append(s.events, e)
+	return next, sec, 10, nil
+}
+
 var (
 	now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	ada = principal.Principal{ID: "usr_1", Tenant: "ten_1", Kind: principal.User, Name: "ada"}
@@ -79,7 +84,7 @@ func TestCreateAPIKey(t *testing.T) {
 		t.Error("the stored digest is not that of a well-formed key")
 	}
 	c := shelf.credential
-	if c.Lookup != out.Text.Reveal()[:10] || c.Dialect != "gatehouse" || c.Comment != "nightly" || !c.Enabled || c.Principal != job.ID || c.Tenant != job.Tenant {
+	if c.Lookup != out.Text.Reveal()[:10] || c.Dialect != "gatehouse" || c.Comment != "nightly" || !c.Enabled || c.Principal != job.ID || c.CreatedBy != "usr_admin" || c.Tenant != job.Tenant {
 		t.Errorf("stored %+v", c)
 	}
 	e := shelf.events[0]

@@ -17,7 +17,8 @@
 //	hash            or, in its place, its hash in a form that package password
 //	                reads; of an api_key a SHA-256 without salt, because that is
 //	                all that can be found by the key alone
-//	comment, networks (in CSV separated by blanks), not_before, expires (RFC 3339)
+//	comment, networks, users (both in CSV separated by blanks), not_before,
+//	expires (RFC 3339)
 //	enabled         false keeps the credential switched off
 //
 // Nothing is lost: every line of the input is in the report as imported, as

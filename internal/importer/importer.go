@@ -204,6 +204,7 @@ func (im *Importer) send(ctx context.Context, good []candidate, outcomes []Outco
 	batch := make([]credential.Import, len(good))
 	for i, c := range good {
 		batch[i] = c.Import
+		batch[i].Credential.CreatedBy = im.By.Actor
 	}
 	e, err := im.Scribe.Event(ctx, im.By, audit.Event{
 		Action: "credential.import", Tenant: commonTenant(batch), Count: int64(len(batch)),

@@ -106,7 +106,7 @@ func TestKinds(t *testing.T) {
 		`{"kind":"key_pair","name":"Pump","key":"second","hash":"` + sha("hashed secret") + `"}`,
 		`{"kind":"api_key","name":"Pump","secret":"old-key-1234567890","key":"old-"}`,
 		`{"kind":"api_key","name":"Pump","hash":"` + strings.ToUpper(sha("hidden-key-123456")) + `"}`,
-		`{"kind":"password","name":" Ann ","hash":"` + bcryptHash + `","networks":["10.0.0.0/8","192.0.2.1"],"expires":"2090-01-01T00:00:00Z"}`,
+		`{"kind":"password","name":" Ann ","hash":"` + bcryptHash + `","networks":["10.0.0.0/8","192.0.2.1"],"users":["wallboard","Lobby"],"expires":"2090-01-01T00:00:00Z"}`,
 		`{"kind":"password","name":"Bob","secret":"x y","enabled":false,"comment":"by phone"}`,
 		`{"kind":"password","name":"ann","tenant":"other","hash":"` + pbkdf2Hash + `"}`,
 	}, "\n"))
@@ -142,7 +142,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	ann := find(credential.Password, "ann")
-	if string(ann.Secrets[0].Hash) != bcryptHash || len(ann.Credential.Networks) != 2 || ann.Credential.Expires.Year() != 2090 {
+	if string(ann.Secrets[0].Hash) != bcryptHash || len(ann.Credential.Networks) != 2 || !slices.Equal(ann.Credential.Users, []string{"Lobby", "wallboard"}) || ann.Credential.Expires.Year() != 2090 {
 		t.Errorf("ann = %+v", ann)
 	}
 	bob := find(credential.Password, "bob")

@@ -147,7 +147,7 @@ func judgeCredential(t tenant.Tenant, r Record, now time.Time) (credential.Crede
 		return c, asProblem(err)
 	}
 	c.Constraints, err = credential.CheckConstraints(credential.Constraints{
-		Networks: r.Networks, NotBefore: r.NotBefore, Expires: r.Expires,
+		Networks: r.Networks, Users: r.Users, NotBefore: r.NotBefore, Expires: r.Expires,
 	}, now)
 	return c, asProblem(err)
 }

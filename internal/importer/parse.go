@@ -80,7 +80,7 @@ func value(d *json.Decoder, name string) (v string, there bool, err error) {
 			return strconv.FormatBool(t), true, nil
 		}
 	case json.Delim:
-		if t == '[' && (name == "roles" || name == "networks") {
+		if t == '[' && (name == "roles" || name == "networks" || name == "users") {
 			v, err := list(d)
 			return v, true, err
 		}

@@ -19,6 +19,7 @@ type Record struct {
 	Secret                                 secret.Text
 	Hash                                   secret.Text // weak ones can be guessed from it, so it is not shown either
 	Networks                               []netip.Prefix
+	Users                                  []string
 	NotBefore, Expires                     time.Time
 	Disabled                               bool
 }
@@ -45,6 +46,7 @@ var setters = map[string]func(r *Record, v string) error{
 	"comment":        func(r *Record, v string) error { r.Comment = v; return nil },
 	"roles":          func(r *Record, v string) error { r.Roles = append(r.Roles, strings.Fields(v)...); return nil },
 	"networks":       setNetworks,
+	"users":          func(r *Record, v string) error { r.Users = append(r.Users, strings.Fields(v)...); return nil },
 	"not_before":     func(r *Record, v string) error { return setTime(&r.NotBefore, "not_before", v) },
 	"expires":        func(r *Record, v string) error { return setTime(&r.Expires, "expires", v) },
 	"enabled":        setEnabled,

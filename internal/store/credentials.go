@@ -14,14 +14,16 @@ var _ credential.Store = (*Store)(nil)
 const (
 	credentialColumns = `c.id, c.number, c.tenant, c.principal, c.kind, c.dialect, c.lookup, c.comment, c.enabled, c.revoked,
 		c.networks, c.not_before, c.expires, c.created, c.countries, c.scope_type, c.scope_key, c.scope_actions, c.max_uses, c.uses,
-		(SELECT COALESCE(MAX(u.last_used), 0) FROM secret u WHERE u.credential = c.id)`
+		c.users, c.created_by, (SELECT COALESCE(MAX(u.last_used), 0) FROM secret u WHERE u.credential = c.id),
+		COALESCE((SELECT u.last_from FROM secret u WHERE u.credential = c.id ORDER BY u.last_used DESC, u.number DESC LIMIT 1), '')`
 	credentialByID = `SELECT ` + credentialColumns + ` FROM credential c WHERE c.id = $1`
 )
 
 func credentialFields(c *credential.Credential) []any {
 	return []any{&c.ID, &c.Number, &c.Tenant, &c.Principal, &c.Kind, &c.Dialect, &c.Lookup, &c.Comment, &c.Enabled, moment{&c.Revoked},
 		networks{&c.Networks}, moment{&c.NotBefore}, moment{&c.Expires}, moment{&c.Created},
-		words{&c.Countries}, &c.Scope.Type, &c.Scope.Key, jsonInto{&c.Scope.Actions}, &c.Scope.MaxUses, &c.Uses, moment{&c.LastUsed}}
+		words{&c.Countries}, &c.Scope.Type, &c.Scope.Key, jsonInto{&c.Scope.Actions}, &c.Scope.MaxUses, &c.Uses,
+		jsonInto{&c.Users}, &c.CreatedBy, moment{&c.LastUsed}, address{&c.LastFrom}}
 }
 
 func scanCredential(r Row, c *credential.Credential) error { return r.Scan(credentialFields(c)...) }
@@ -57,12 +59,14 @@ func insertCredential(ctx context.Context, q Querier, c credential.Credential, s
 	// tenant's.
 	err = must(ctx, q, `
 		INSERT INTO credential (id, number, tenant, principal, kind, dialect, lookup, comment, enabled, revoked,
-			networks, not_before, expires, created, countries, scope_type, scope_key, scope_actions, max_uses, uses)
-		SELECT $1, $2, p.tenant, p.id, $5, $6, $7, $8, $9, 0, $10, $11, $12, db_now(), $13, $14, $15, $16, $17, 0
+			networks, not_before, expires, created, countries, scope_type, scope_key, scope_actions, max_uses, uses,
+			users, created_by)
+		SELECT $1, $2, p.tenant, p.id, $5, $6, $7, $8, $9, 0, $10, $11, $12, db_now(), $13, $14, $15, $16, $17, 0, $18, $19
 		FROM principal p WHERE p.tenant = $3 AND p.id = $4`,
 		c.ID, n, c.Tenant, c.Principal, string(c.Kind), c.Dialect, c.Lookup, c.Comment, c.Enabled,
 		networksText(c.Networks), us(c.NotBefore), us(c.Expires), strings.Join(c.Countries, " "),
-		c.Scope.Type, c.Scope.Key, jsonText(c.Scope.Actions), c.Scope.MaxUses)
+		c.Scope.Type, c.Scope.Key, jsonText(c.Scope.Actions), c.Scope.MaxUses,
+		jsonText(c.Users), c.CreatedBy)
 	if err != nil {
 		return made, err
 	}
@@ -113,8 +117,8 @@ func (s *Store) SetComment(ctx context.Context, id, comment string, e audit.Even
 // SetConstraints implements [credential.Store].
 func (s *Store) SetConstraints(ctx context.Context, id string, c credential.Constraints, e audit.Event) (int64, error) {
 	return s.changeCredential(ctx, id, e, &revocation.Entry{Effect: revocation.Recheck, Reason: "constraints changed"},
-		`UPDATE credential SET networks = $2, not_before = $3, expires = $4, countries = $5 WHERE id = $1 RETURNING tenant`,
-		id, networksText(c.Networks), us(c.NotBefore), us(c.Expires), strings.Join(c.Countries, " "))
+		`UPDATE credential SET networks = $2, not_before = $3, expires = $4, countries = $5, users = $6 WHERE id = $1 RETURNING tenant`,
+		id, networksText(c.Networks), us(c.NotBefore), us(c.Expires), strings.Join(c.Countries, " "), jsonText(c.Users))
 }
 
 // EnableCredential implements [credential.Store]. A revoked one is ErrRevoked.

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	secretColumns    = `id, number, credential, scheme, hash, not_before, expires, revoked, created, last_used`
+	secretColumns    = `id, number, credential, scheme, hash, not_before, expires, revoked, created, last_used, last_from`
 	secretsOf        = `SELECT ` + secretColumns + ` FROM secret WHERE credential = $1 ORDER BY number`
 	secretStillLives = `revoked = 0 AND (expires = 0 OR expires > db_now())`
 )
 
 func scanSecret(r Row, s *credential.Secret) error {
 	return r.Scan(&s.ID, &s.Number, &s.Credential, &s.Scheme, &s.Hash, moment{&s.NotBefore}, moment{&s.Expires},
-		moment{&s.Revoked}, moment{&s.Created}, moment{&s.LastUsed})
+		moment{&s.Revoked}, moment{&s.Created}, moment{&s.LastUsed}, address{&s.LastFrom})
 }
 
 func insertSecret(ctx context.Context, q Querier, c credential.Credential, sec credential.Secret) (credential.Secret, error) {
@@ -142,7 +142,8 @@ func (s *Store) NoteUses(ctx context.Context, uses []credential.Use) error {
 	slices.SortFunc(uses, func(a, b credential.Use) int { return strings.Compare(a.Secret, b.Secret) })
 	return s.engine.Write(ctx, func(q Querier) error {
 		for _, u := range uses {
-			_, err := exec(ctx, q, `UPDATE secret SET last_used = $2 WHERE id = $1 AND last_used < $2`, u.Secret, us(u.At))
+			_, err := exec(ctx, q, `UPDATE secret SET last_used = $2, last_from = $3 WHERE id = $1 AND last_used < $2`,
+				u.Secret, us(u.At), addressText(u.From))
 			if err != nil {
 				return err
 			}

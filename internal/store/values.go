@@ -123,6 +123,30 @@ func (n networks) Scan(v any) error {
 	return nil
 }
 
+// addressText and address keep an address; without one, the empty text.
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+type address struct{ a *netip.Addr }
+
+func (a address) Scan(v any) (err error) {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("address column holds %T", v)
+	}
+	*a.a = netip.Addr{}
+	if s != "" {
+		if *a.a, err = netip.ParseAddr(s); err != nil {
+			return fmt.Errorf("read address column: %w", err)
+		}
+	}
+	return nil
+}
+
 // limit is how many rows a listing returns: 100 unless asked, 1000 at most.
 func limit(asked int) int {
 	if asked <= 0 {

@@ -77,7 +77,7 @@ const (
 // Door is the one way in; package authn has it.
 type Door interface {
 	Login(ctx context.Context, a authn.Attempt) (*identity.Identity, error)
-	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
+	RenewAs(ctx context.Context, id *identity.Identity, remote netip.Addr, user string) (*identity.Identity, error)
 	Allow(ctx context.Context, r policy.Request) error
 	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
 }

@@ -25,7 +25,8 @@ type conn struct {
 	*service
 	facts    *inbound.Facts
 	name     string
-	stamped  bool // the name has a timestamp, so it is this conn's for ever
+	user     string // part of the name; a credential may be bound to it
+	stamped  bool   // the name has a timestamp, so it is this conn's for ever
 	identity atomic.Pointer[identity.Identity]
 	came     time.Time
 
@@ -44,6 +45,7 @@ type conn struct {
 	zone Zone
 
 	mu     sync.Mutex
+	begun  bool // initialised, so that timer is its expiry
 	socket *socket.Conn
 	doomed *socket.CloseError // closed before there was a socket
 }
@@ -139,7 +141,7 @@ func (c *conn) attach(sock *socket.Conn) {
 
 // recheck asks again, after rights have changed.
 func (c *conn) recheck(ctx context.Context) (*identity.Identity, error) {
-	id, err := c.Door.Renew(ctx, c.identity.Load(), c.facts.Remote)
+	id, err := c.Door.RenewAs(ctx, c.identity.Load(), c.facts.Remote, c.user)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +149,7 @@ func (c *conn) recheck(ctx context.Context) (*identity.Identity, error) {
 		return nil, err
 	}
 	c.identity.Store(id)
+	c.expire(false)
 	return id, nil
 }
 
@@ -200,8 +203,7 @@ func (c *conn) initialise(in Initialization) {
 	if in.Repaired {
 		c.Logger.Info("acqueon: repaired the initialization of a client", "name", c.name)
 	}
-	c.Wheel.Stop(&c.timer)
-	c.expireWith(c.identity.Load().Expires)
+	c.expire(true) // in the place of the wait for it
 	c.send(encodeMessage(ReportList(c.name, in.Zone, time.Now())))
 
 	c.feed, c.zone = f, in.Zone
@@ -213,11 +215,22 @@ func (c *conn) initialise(in Initialization) {
 	c.pulse.add(c)
 }
 
-// expireWith ends the conn when its token does, by this protocol's own grace.
-func (c *conn) expireWith(at time.Time) {
-	if !at.IsZero() {
-		c.Wheel.Set(&c.timer, time.Until(at)+c.Config.Grace, func() { c.handle.End(live.Expired) })
+// expire ends the conn when what it rests on does, by this protocol's own grace.
+// Before its initialization the conn ends soon enough without it, so a recheck
+// counts only once the initialization has begun it.
+func (c *conn) expire(begin bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = c.begun || begin
+	if !c.begun {
+		return
 	}
+	at := c.identity.Load().Expires
+	if at.IsZero() {
+		c.Wheel.Stop(&c.timer)
+		return
+	}
+	c.Wheel.Set(&c.timer, time.Until(at)+c.Config.Grace, func() { c.handle.End(live.Expired) })
 }
 
 // Publish implements feed.Subscriber: calls are pushed as they change, the
@@ -247,7 +260,10 @@ func (c *conn) push(p *feed.Publication) {
 
 // Ended implements socket.Handler.
 func (c *conn) Ended(_ *socket.Conn, why error) {
+	c.mu.Lock()
+	c.begun = false
 	c.Wheel.Stop(&c.timer)
+	c.mu.Unlock()
 	if c.feed != nil {
 		c.pulse.remove(c)
 		c.feed.Unsubscribe(c)

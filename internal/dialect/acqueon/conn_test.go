@@ -44,7 +44,7 @@ type door struct {
 	unheld  bool
 }
 
-func (d *door) Renew(_ context.Context, id *identity.Identity, _ netip.Addr) (*identity.Identity, error) {
+func (d *door) RenewAs(_ context.Context, id *identity.Identity, _ netip.Addr, _ string) (*identity.Identity, error) {
 	if d.denied {
 		return nil, &authn.Refusal{Kind: authn.Invalid}
 	}

@@ -28,7 +28,7 @@ func (c *conn) admit(r *http.Request, path string) error {
 	if err != nil {
 		return err
 	}
-	c.name, c.stamped = shown.Name, shown.Stamped()
+	c.name, c.user, c.stamped = shown.Name, shown.User, shown.Stamped()
 	leave, err := s.Turns.Enter(r.Context(), fair.Source(c.facts.Remote))
 	if err != nil {
 		return tooBusy
@@ -56,9 +56,9 @@ func (s *service) originAllowed(h http.Header) bool {
 }
 
 // attempt is what was presented. The name says what a dashboard calls itself;
-// who it is comes from the credential alone.
+// who it is comes from the credential alone, which may be bound to such users.
 func attempt(h Handshake, facts *inbound.Facts) authn.Attempt {
-	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, Recent: true, Rationed: true}
+	a := authn.Attempt{Tenant: facts.Tenant, Dialect: Name, Remote: facts.Remote, RequestID: facts.RequestID, User: h.User, Recent: true, Rationed: true}
 	switch {
 	case h.Key != "":
 		a.Method, a.Name, a.Secret = identity.KeyPair, h.Key, h.Secret

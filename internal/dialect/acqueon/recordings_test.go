@@ -37,6 +37,7 @@ func TestRecordingsBeforeUpgrade(t *testing.T) {
 // recorded is a server and whoever a recording names.
 type recorded struct {
 	*apptest.House
+	t    *testing.T
 	vars map[string]string
 	held *websocket.Conn // by the test, beside the recording's own
 }
@@ -48,7 +49,7 @@ const opening = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Vers
 func newRecorded(t *testing.T, dialects string) dialecttest.Target {
 	t.Helper()
 	h := apptest.Start(t, apptest.Options{Dialects: dialects})
-	r := &recorded{House: h, vars: map[string]string{"host": "metrics.example", "websocket": opening}}
+	r := &recorded{House: h, t: t, vars: map[string]string{"host": "metrics.example", "websocket": opening}}
 	wall := h.Admin.Client(t, "wall", "acqueon/viewer")
 	pair := h.Admin.Credential(t, wall, "key_pair", "")
 	r.vars["key"], r.vars["secret"] = pair.Key, pair.Secret
@@ -61,6 +62,7 @@ func newRecorded(t *testing.T, dialects string) dialecttest.Target {
 	r.vars["scopeless"] = r.token(t, wall, "something-else", time.Hour)
 	r.vars["others_token"] = r.token(t, h.Admin.Client(t, "other", "acqueon/viewer"), "performance-metrics", time.Hour)
 	r.vars["expiring"] = r.token(t, wall, "performance-metrics", 4*time.Second)
+	r.bind(wall, "lobby", "front desk")
 	return dialecttest.Target{
 		Addr: strings.TrimPrefix(h.Gate, "http://"), Vars: r.vars,
 		Do: map[string]func(context.Context, ...string) error{
@@ -80,6 +82,20 @@ func (r *recorded) token(t *testing.T, owner, scope string, lifetime time.Durati
 	var made struct{ Token string }
 	r.Admin.Post(t, "/v1/tokens", map[string]any{"principal": owner, "scopes": []string{scope}, "lifetime": lifetime.String()}, &made)
 	return made.Token
+}
+
+// bind makes a pair, and a token that rests on it, that work as these users
+// only. The recordings are of the wrong user, so their key and secret are right.
+func (r *recorded) bind(owner string, users ...string) {
+	var made struct {
+		Credential struct{ ID, Key string }
+		Secret     string
+	}
+	r.Admin.Post(r.t, "/v1/credentials", map[string]any{"principal": owner, "kind": "key_pair", "users": users}, &made)
+	r.vars["bound_key"], r.vars["bound_secret"] = made.Credential.Key, made.Secret
+	var token struct{ Token string }
+	r.Admin.Post(r.t, "/v1/tokens", map[string]any{"credential": made.Credential.ID, "scopes": []string{"performance-metrics"}}, &token)
+	r.vars["bound_token"] = token.Token
 }
 
 // hold opens a socket beside the recording's own, with the key pair, or with

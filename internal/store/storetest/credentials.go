@@ -18,8 +18,9 @@ func credentials(t *testing.T, w *world) {
 	want.Comment = "for the pump"
 	want.Constraints = credential.Constraints{
 		Networks:  []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
-		NotBefore: whole, Expires: whole.Add(time.Hour),
+		NotBefore: whole, Expires: whole.Add(time.Hour), Users: []string{"Wall board", "façade"},
 	}
+	want.CreatedBy = "usr_admin"
 	sec := newSecret("h1")
 	sec.NotBefore, sec.Expires = whole, whole.Add(time.Minute)
 	got, secs, err := w.CreateCredential(ctx, want, []credential.Secret{sec, newSecret("h2")}, event("credential.create"))
@@ -88,7 +89,7 @@ func credentialChanges(t *testing.T, w *world) {
 
 	ok(t, w.SetComment(ctx, c.ID, "new", event("credential.comment")))
 	w.recorded(t, "credential.comment", c.ID)
-	narrow := credential.Constraints{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Expires: whole}
+	narrow := credential.Constraints{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Expires: whole, Users: []string{"wallboard"}}
 	w.revokes(t, "credential.constrain", c.ID, revocation.Recheck,
 		func() (int64, error) { return w.SetConstraints(ctx, c.ID, narrow, event("credential.constrain")) }, ground)
 	w.revokes(t, "credential.disable", c.ID, revocation.End,

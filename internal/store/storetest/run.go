@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		"CredentialNumbers":    credentialNumbers,
 		"Secrets":              secrets,
 		"SecretsRace":          secretsRace,
+		"Replaced":             credentialReplaced,
 		"Records":              records,
 		"Imports":              imports,
 		"ScopedTokens":         scopedTokens,
@@ -144,7 +145,7 @@ func event(action string) audit.Event {
 // and an empty list is as good as none.
 func same(t testing.TB, what string, got, want any, opts ...cmp.Option) {
 	t.Helper()
-	opts = append(opts, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{}))
+	opts = append(opts, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{}))
 	if d := cmp.Diff(want, got, opts...); d != "" {
 		t.Errorf("%s: -want +got:\n%s", what, d)
 	}

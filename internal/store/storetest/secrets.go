@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -65,13 +66,19 @@ func secrets(t *testing.T, w *world) {
 		t.Errorf("hash = %q, %s", list[3].Hash, list[3].Scheme)
 	}
 
-	ok(t, w.NoteUses(ctx, []credential.Use{{Secret: second.ID, At: whole}, {Secret: "sec_none", At: whole}, {Secret: second.ID, At: whole.Add(-time.Hour)}}))
+	ok(t, w.NoteUses(ctx, []credential.Use{
+		{Secret: first.ID, At: whole.Add(-time.Minute), From: netip.MustParseAddr("192.0.2.1")},
+		{Secret: second.ID, At: whole, From: netip.MustParseAddr("2001:db8::7")}, {Secret: "sec_none", At: whole},
+		{Secret: second.ID, At: whole.Add(-time.Hour), From: netip.MustParseAddr("192.0.2.3")},
+	}))
 	list, err = w.Secrets(ctx, c.ID)
 	ok(t, err)
 	same(t, "last used", list[1].LastUsed, whole)
+	same(t, "from", fmt.Sprint(list[0].LastFrom, list[1].LastFrom), "192.0.2.1 2001:db8::7")
 	got, err := w.Credential(ctx, c.ID)
 	ok(t, err)
 	same(t, "the credential's", got.LastUsed, whole)
+	same(t, "the credential's from", got.LastFrom.String(), "2001:db8::7")
 
 	w.unrecorded(t, "no credential", credential.ErrNotFound, func() error {
 		s := next("5")
