@@ -39,6 +39,7 @@ type Config struct {
 	Changes     Changes
 	Revocations Revocations
 	Audit       audit.Store
+	Recorder    Recorder
 	Signer      audit.Signer
 	KnownHeads  func() ([]audit.Head, error) // kept outside the database; nil: none
 	Scribe      audit.Scribe
@@ -79,6 +80,11 @@ type Changes interface {
 	Await(ctx context.Context, change int64) revocation.Outcome
 	Outcome(ctx context.Context, change int64) (revocation.Outcome, error)
 	Known(ctx context.Context, change int64) (bool, error)
+}
+
+// Recorder takes audit events of what changes nothing; *audit.Recorder is one.
+type Recorder interface {
+	RecordOften(ctx context.Context, e audit.Event)
 }
 
 // Revocations writes entries for what has no row of its own.

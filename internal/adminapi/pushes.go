@@ -1,15 +1,19 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"gatehouse.dev/internal/audit"
 	"gatehouse.dev/internal/field"
 	"gatehouse.dev/internal/push"
 )
@@ -90,17 +94,23 @@ func (a *api) push(ctx context.Context, c *call, in pushIn) (*deliveryOut, error
 	}
 	return a.deliver(ctx, c, push.Message{Packet: &push.Packet{
 		To: push.Target(b.To), Action: b.Action, Values: jsontext.Value(b.Values),
-	}})
+	}}, audit.Event{
+		Action: "push.send", Target: cmp.Or(b.To.Conn, b.To.Principal, c.tenant.ID), Detail: map[string]string{"action": b.Action},
+	})
 }
 
 func (a *api) publishEvent(ctx context.Context, c *call, in eventIn) (*deliveryOut, error) {
 	b := in.Body
-	return a.deliver(ctx, c, push.Message{Event: &push.Event{Name: b.Event, Schema: b.Schema, Values: jsontext.Value(b.Values)}})
+	return a.deliver(ctx, c, push.Message{Event: &push.Event{Name: b.Event, Schema: b.Schema, Values: jsontext.Value(b.Values)}}, audit.Event{
+		Action: "event.publish", Target: c.tenant.ID, Detail: map[string]string{"event": b.Event, "schema": b.Schema},
+	})
 }
 
-func (a *api) deliver(ctx context.Context, c *call, m push.Message) (*deliveryOut, error) {
+// deliver sends m. e says for the audit record what that is, without its values.
+func (a *api) deliver(ctx context.Context, c *call, m push.Message, e audit.Event) (*deliveryOut, error) {
 	d, err := a.Pushes.Send(ctx, c.tenant.ID, m)
 	if err != nil {
+		c.recordPush(ctx, e, err)
 		return nil, pushProblem(err)
 	}
 	out := Delivery{Nodes: []NodeDelivery{}, Unreached: append([]string{}, d.Unreached...)}
@@ -108,7 +118,29 @@ func (a *api) deliver(ctx context.Context, c *call, m push.Message) (*deliveryOu
 		out.Sockets += n.Sockets
 		out.Nodes = append(out.Nodes, NodeDelivery{Node: n.Name, Sockets: n.Sockets})
 	}
+	e.Detail["sockets"] = strconv.Itoa(out.Sockets)
+	c.recordPush(ctx, e, nil)
 	return &deliveryOut{Body: out}, nil
+}
+
+// recordPush records who sent what to whom, and how it ended. A backend may send
+// many, so they are counted and not written one by one.
+func (c *call) recordPush(ctx context.Context, e audit.Event, err error) {
+	e.Tenant, e.Outcome = c.tenant.ID, audit.OK
+	e.Actor, e.Request, e.Dialect, e.Method = cmp.Or(c.by.Actor, "system"), c.by.Request, c.by.Dialect, c.by.Method
+	if strings.Contains(c.by.Actor, "_") {
+		e.Person = c.by.Actor
+	}
+	if c.by.Source.IsValid() {
+		e.Personal = map[string]string{audit.FieldSource: c.by.Source.String()}
+	}
+	switch {
+	case errors.Is(err, push.ErrBus):
+		e.Outcome, e.Reason = audit.Failed, push.ErrBus.Error()
+	case err != nil:
+		e.Outcome, e.Reason = audit.Refused, "not a message that can be sent"
+	}
+	c.api.Recorder.RecordOften(ctx, e)
 }
 
 // pushProblem names the member that is at fault.

@@ -2,8 +2,12 @@ package adminapi_test
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse.dev/internal/push"
 )
@@ -62,6 +66,47 @@ func TestPush(t *testing.T) {
 	root.do("POST", "/v1/pushes?tenant=acme", m{"to": m{"all": true}, "a": "fn1.shop.open"}).want(200)
 	if theirs.last() != "fn1.shop.open" || hers.last() == "fn1.shop.open" {
 		t.Errorf("acme heard %q, default %q", theirs.last(), hers.last())
+	}
+}
+
+// Who sent what to whom is in the audit record, and what it said is not.
+func TestPushRecorded(t *testing.T) {
+	t.Parallel()
+	in, root := setup(t)
+	ada := in.User(in.Default, "ada")
+	in.Hub.Join(in.Default.ID, &ear{principal: ada.ID})
+	self := root.do("GET", "/v1/self", nil).text_("principal")
+	root.do("POST", "/v1/pushes", m{"to": m{"principal": ada.ID}, "a": "fn1.shop.open", "v": m{"n": "content-of-it"}}).want(200)
+	root.do("POST", "/v1/pushes", m{"to": m{}, "a": "fn1.shop.open", "v": m{"n": "content-of-it"}}).want(422)
+	root.do("POST", "/v1/events", m{"event": "device.event", "sc": "device.scale", "v": m{"n": "content-of-it"}}).want(200)
+	recorded := func(action string, n int) []any {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			r := root.do("GET", "/v1/audit?order=oldest&action="+action, nil).want(200)
+			if strings.Contains(r.text, "content-of-it") {
+				t.Fatalf("the record has what was said: %s", r.text)
+			}
+			if items := r.at("items").([]any); len(items) == n {
+				return items
+			}
+		}
+		t.Fatalf("%s is not in the record", action)
+		return nil
+	}
+	event := recorded("event.publish", 1)[0].(m)
+	pushes := recorded("push.send", 2)
+	got := []any{
+		event["actor"], event["target"], event["outcome"], event["detail"],
+		pushes[0].(m)["actor"], pushes[0].(m)["target"], pushes[0].(m)["outcome"], pushes[0].(m)["detail"],
+		pushes[1].(m)["actor"], pushes[1].(m)["outcome"], pushes[1].(m)["reason"],
+	}
+	want := []any{
+		self, in.Default.ID, "ok", m{"event": "device.event", "schema": "device.scale", "sockets": "1"},
+		self, ada.ID, "ok", m{"action": "fn1.shop.open", "sockets": "1"},
+		self, "refused", "not a message that can be sent",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

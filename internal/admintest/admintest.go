@@ -121,6 +121,7 @@ func New(t testing.TB, parts ...policy.Part) *Installation {
 	in.Door = door
 	in.Default, err = in.Store.EnsureTenant(t.Context(), tenant.Default, audit.Event{Actor: "system", Action: "tenant.create"})
 	in.must(err)
+	in.Recorder = recorder
 	in.Handler = adminapi.New(in.Config)
 	return in
 }

@@ -48,6 +48,7 @@ func newAPI(c *config.Config, s *State, k *core, link func(tenant string) string
 		Changes:     k.tail,
 		Revocations: s.Store,
 		Audit:       s.Store,
+		Recorder:    k.recorder,
 		Signer:      s.Keeper,
 		KnownHeads:  func() ([]audit.Head, error) { return journal.Heads(JournalDir(c.DataDir)) },
 		Scribe:      s.Scribe,

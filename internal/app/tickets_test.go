@@ -95,6 +95,27 @@ func openWith(t *testing.T, h *apptest.House, path, origin string, protocols ...
 	return c, res.StatusCode
 }
 
+// waitRecorded waits until the newest event of a query has that method and reason.
+func waitRecorded(t *testing.T, h *apptest.House, query, method, reason string) {
+	t.Helper()
+	var last string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var page struct {
+			Items []struct{ Dialect, Method, Reason string }
+		}
+		if status, err := h.Admin.Call(t.Context(), "GET", query, nil, &page); err != nil || status != http.StatusOK {
+			t.Fatalf("%d, %v", status, err)
+		}
+		if len(page.Items) > 0 {
+			if e := page.Items[0]; e.Method == method && e.Reason == reason {
+				return
+			}
+			last = page.Items[0].Dialect + "/" + page.Items[0].Method + ": " + page.Items[0].Reason
+		}
+	}
+	t.Errorf("not recorded; the last is %q", last)
+}
+
 func TestTicket(t *testing.T) {
 	t.Parallel()
 	h, seen := startBoard(t, apptest.Options{})
@@ -114,6 +135,7 @@ func TestTicket(t *testing.T) {
 	if again, status := openWith(t, h, "/board?ticket="+made, h.Gate); again != nil || status != http.StatusUnauthorized {
 		t.Errorf("the ticket was used again: %d", status)
 	}
+	waitRecorded(t, h, "/v1/audit?action=login&outcome=refused", "ticket", "no such ticket")
 
 	// What was opened with it rests on what its maker had shown.
 	watch := startWatch(t)

@@ -28,12 +28,13 @@ type fold struct {
 	last         Event
 }
 
-// add notes a failure and reports whether it is to be kept by itself.
-func (f *folds) add(e Event) bool {
+// add notes a failure, or what else may come often, and reports whether it is to
+// be kept by itself. identity is whom it is about.
+func (f *folds) add(e Event, identity string) bool {
 	if f.counts == nil {
 		f.counts = map[foldKey]*fold{}
 	}
-	k := foldKey{e.Tenant, e.Action, e.Dialect, e.Reason, e.Outcome, e.Personal[FieldSource], identityOf(e)}
+	k := foldKey{e.Tenant, e.Action, e.Dialect, e.Reason, e.Outcome, e.Personal[FieldSource], identity}
 	c, ok := f.counts[k]
 	if !ok && len(f.counts) >= foldKeys {
 		// A flood from everywhere: only how many, not who.
@@ -87,6 +88,9 @@ func (f *folds) turn(now time.Time) []Event {
 			e.Detail = map[string]string{}
 		}
 		e.Detail["folded"] = "like failures of one minute"
+		if e.Outcome == OK {
+			e.Detail["folded"] = "alike, of one minute"
+		}
 		out = append(out, e)
 	}
 	f.minute, f.counts = minute, nil

@@ -64,9 +64,31 @@ func (r *Recorder) Record(_ context.Context, e Event) {
 		r.enqueue(e)
 		return
 	}
+	r.fold(now, e, identityOf(e))
+}
+
+// RecordOften takes an event of which a busy program makes many, such as a
+// message sent: those of one actor about one target are folded into counts as
+// failures are, however they ended.
+func (r *Recorder) RecordOften(_ context.Context, e Event) {
+	now := time.Now()
+	if e.At.IsZero() {
+		e.At = now
+	}
+	if e.Node == "" {
+		e.Node = r.node
+	}
+	if e.Outcome == "" {
+		e.Outcome = OK
+	}
+	r.fold(now, e, e.Actor+" "+e.Target)
+}
+
+// fold keeps one of the first few alike, and counts the others.
+func (r *Recorder) fold(now time.Time, e Event, identity string) {
 	r.mu.Lock()
 	over := r.folds.turn(now)
-	keep := r.folds.add(e)
+	keep := r.folds.add(e, identity)
 	r.mu.Unlock()
 	for _, e := range over {
 		r.enqueue(e)

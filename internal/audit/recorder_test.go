@@ -111,6 +111,29 @@ func TestRecorderFoldsFailures(t *testing.T) {
 	})
 }
 
+// What a program does all the time is counted likewise, by who and to what.
+func TestRecorderOften(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		rows := recording(t, m, &boxes{}, func(r *audit.Recorder) {
+			for range 100 {
+				r.RecordOften(t.Context(), audit.Event{Tenant: "ten_a", Action: "push.send", Actor: "cli_1", Target: "con_1"})
+			}
+			r.RecordOften(t.Context(), audit.Event{Tenant: "ten_a", Action: "push.send", Actor: "cli_1", Target: "con_2"})
+			time.Sleep(61 * time.Second)
+			synctest.Wait()
+		})
+		count := map[string]int{}
+		for _, r := range rows {
+			count[r.Target] += int(r.Count)
+		}
+		if len(rows) != 3+1+1 || count["con_1"] != 100 || count["con_2"] != 1 {
+			t.Errorf("%d rows, %v", len(rows), count)
+		}
+	})
+}
+
 func TestRecorderFlood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,14 @@ import (
 	"gatehouse.dev/internal/tenant"
 )
 
+// Refused records that something was not opened because of what was shown, such
+// as a ticket, where that was found out elsewhere. It returns what to answer: why,
+// or that the source has to wait.
+func (s *Service) Refused(ctx context.Context, a Attempt, why *Refusal) *Refusal {
+	s.refused(ctx, "login", &a, why)
+	return s.ration(&a, why)
+}
+
 // Resume opens something for an identity that was believed before and handed
 // on, such as by a ticket: it is believed anew, without what was presented, and
 // the audit record says who came in.

@@ -36,6 +36,7 @@ type Door interface {
 	Stand(ctx context.Context, id *identity.Identity, recheck func(context.Context) (*identity.Identity, error)) (*identity.Identity, error)
 	Renew(ctx context.Context, id *identity.Identity, remote netip.Addr) (*identity.Identity, error)
 	Resume(ctx context.Context, id *identity.Identity, remote netip.Addr, requestID string) (*identity.Identity, error)
+	Refused(ctx context.Context, a authn.Attempt, why *authn.Refusal) *authn.Refusal
 }
 
 // Options are what a Gateway is made of.

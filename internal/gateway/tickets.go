@@ -136,11 +136,21 @@ func (g *Gateway) ticketCall(w http.ResponseWriter, r *http.Request, facts *inbo
 // redeem believes whoever made a ticket.
 func (g *Gateway) redeem(r *http.Request, c *call, text secret.Text) (*identity.Identity, error) {
 	id, err := g.tickets.Use(r.Context(), c.facts.Tenant, text, c.opens(), r.Header.Get("Origin"))
-	switch {
-	case errors.Is(err, ticket.ErrUnknown):
-		return nil, &authn.Refusal{Kind: authn.Invalid, Reason: err.Error()}
-	case err != nil:
-		return nil, &authn.Refusal{Kind: authn.Unavailable, RetryAfter: 2 * time.Second, Reason: "tickets cannot be read", Err: err}
+	if refusal := ticketRefusal(err); refusal != nil {
+		return nil, g.door.Refused(r.Context(), authn.Attempt{
+			Tenant: c.facts.Tenant, Dialect: Name, Method: byTicket, Remote: c.facts.Remote, RequestID: c.facts.RequestID,
+		}, refusal)
 	}
 	return g.door.Resume(r.Context(), id, c.facts.Remote, c.facts.RequestID)
+}
+
+// ticketRefusal says what a caller is told whose ticket could not be taken.
+func ticketRefusal(err error) *authn.Refusal {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ticket.ErrUnknown):
+		return &authn.Refusal{Kind: authn.Invalid, Reason: err.Error()}
+	}
+	return &authn.Refusal{Kind: authn.Unavailable, RetryAfter: 2 * time.Second, Reason: "tickets cannot be read", Err: err}
 }

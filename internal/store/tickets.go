@@ -27,22 +27,36 @@ func (s *Store) AddTicket(ctx context.Context, t ticket.Ticket, life time.Durati
 }
 
 // UseTicket implements [ticket.Store]. Of several who come at once the first
-// changes the row, and the others find it changed.
+// changes the row, and the others find it changed. It reads first: what anybody
+// can make up must not cost a write.
 func (s *Store) UseTicket(ctx context.Context, tenant string, digests [][]byte) (ticket.Ticket, error) {
+	digest, err := s.ticketThere(ctx, tenant, digests)
+	if err != nil {
+		return ticket.Ticket{}, rename(err, ErrNotFound, ticket.ErrUnknown)
+	}
 	t, err := put(ctx, s, func(q Querier) (t ticket.Ticket, err error) {
+		return one(q.QueryRowContext(ctx, `
+			UPDATE ticket SET used = db_now()
+			WHERE digest = $1 AND tenant = $2 AND used = 0 AND expires > db_now()
+			RETURNING digest, tenant, opens, origin, maker, expires`, digest, tenant), scanTicket)
+	})
+	return t, rename(err, ErrNotFound, ticket.ErrUnknown)
+}
+
+// ticketThere returns the first of the digests that is that of a ticket.
+func (s *Store) ticketThere(ctx context.Context, tenant string, digests [][]byte) ([]byte, error) {
+	return get(ctx, s, func(q Querier) (found []byte, err error) {
 		err = ErrNotFound
 		for _, d := range digests {
-			t, err = one(q.QueryRowContext(ctx, `
-				UPDATE ticket SET used = db_now()
-				WHERE digest = $1 AND tenant = $2 AND used = 0 AND expires > db_now()
-				RETURNING digest, tenant, opens, origin, maker, expires`, d, tenant), scanTicket)
+			err = q.QueryRowContext(ctx, `
+				SELECT digest FROM ticket
+				WHERE digest = $1 AND tenant = $2 AND used = 0 AND expires > db_now()`, d, tenant).Scan(&found)
 			if !notFound(err) {
 				break
 			}
 		}
-		return t, err
+		return found, err
 	})
-	return t, rename(err, ErrNotFound, ticket.ErrUnknown)
 }
 
 func scanTicket(r Row, t *ticket.Ticket) error {

@@ -273,7 +273,7 @@ func (c *conn) Ended(_ *socket.Conn, why error) {
 	c.Logger.LogAttrs(context.Background(), slog.LevelInfo, "socket ended",
 		slog.String("dialect", Name), slog.String("tenant", c.facts.Tenant.ID), slog.String("conn", c.handle.ID()),
 		slog.String("name", c.name), slog.String("principal", c.identity.Load().Principal),
-		slog.Duration("lasted", time.Since(c.came)), slog.Any("why", why))
+		slog.Float64("lasted_ms", float64(time.Since(c.came).Microseconds())/1000), slog.Any("why", why))
 }
 
 // refuse answers a handshake that failed. After the upgrade the refused are

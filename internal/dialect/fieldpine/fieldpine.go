@@ -93,6 +93,7 @@ type Door interface {
 	Allow(ctx context.Context, r policy.Request) error
 	Hold(ctx context.Context, id *identity.Identity, c live.Conn) (*live.Handle, error)
 	Resume(ctx context.Context, id *identity.Identity, remote netip.Addr, requestID string) (*identity.Identity, error)
+	Refused(ctx context.Context, a authn.Attempt, why *authn.Refusal) *authn.Refusal
 }
 
 // Endpoint is where an action goes.

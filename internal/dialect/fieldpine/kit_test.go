@@ -47,6 +47,9 @@ type door struct {
 	// allowing and holding, unless nil, are called while somebody waits for what
 	// is decided about a credential.
 	allowing, holding func(credential string)
+
+	mu      sync.Mutex
+	refused []string // what was recorded as refused
 }
 
 func (d *door) Login(_ context.Context, a authn.Attempt) (*identity.Identity, error) {
@@ -89,6 +92,13 @@ func (d *door) Renew(_ context.Context, id *identity.Identity, _ netip.Addr) (*i
 
 func (d *door) Resume(_ context.Context, id *identity.Identity, _ netip.Addr, _ string) (*identity.Identity, error) {
 	return id, nil
+}
+
+func (d *door) Refused(_ context.Context, a authn.Attempt, why *authn.Refusal) *authn.Refusal {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused = append(d.refused, a.Dialect+"/"+string(a.Method)+": "+why.Reason)
+	return why
 }
 
 func (d *door) Allow(_ context.Context, r policy.Request) error {

@@ -120,21 +120,43 @@ func (s *service) redeem(r *http.Request, facts *inbound.Facts) (_ *identity.Ide
 		return nil, 0, nil
 	}
 	shown := query[ticketParameter]
-	if len(shown) != 1 {
-		return nil, http.StatusForbidden, errTicket
+	var id *identity.Identity
+	err := error(&authn.Refusal{Kind: authn.Malformed, Reason: "several tickets"})
+	if len(shown) == 1 {
+		id, err = s.Tickets.Use(r.Context(), facts.Tenant, secret.New(shown[0]), Name, r.Header.Get("Origin"))
 	}
-	id, err := s.Tickets.Use(r.Context(), facts.Tenant, secret.New(shown[0]), Name, r.Header.Get("Origin"))
-	if err == nil {
+	if err != nil {
+		// Strangers who try tickets are held back as those who try keys.
+		err = s.Door.Refused(r.Context(), authn.Attempt{
+			Tenant: facts.Tenant, Dialect: Name, Method: methodTicket, Remote: facts.Remote, RequestID: facts.RequestID, Rationed: true,
+		}, ticketRefusal(err))
+	} else {
 		id, err = s.Door.Resume(r.Context(), id, facts.Remote, facts.RequestID)
 	}
 	var refusal *authn.Refusal
 	switch {
 	case err == nil:
 		return id, 0, nil
-	case errors.Is(err, ticket.ErrUnknown), errors.As(err, &refusal) && !refusal.Temporary():
+	case errors.As(err, &refusal) && refusal.Kind == authn.Throttled:
+		return nil, http.StatusTooManyRequests, errors.New("too many refused logins")
+	case refusal != nil && !refusal.Temporary():
 		return nil, http.StatusForbidden, errTicket
 	}
 	return nil, http.StatusServiceUnavailable, errors.New("not available at the moment")
+}
+
+// methodTicket stands in the audit record for whatever a ticket's maker had shown.
+const methodTicket identity.Method = "ticket"
+
+func ticketRefusal(err error) *authn.Refusal {
+	var refusal *authn.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.Is(err, ticket.ErrUnknown):
+		return &authn.Refusal{Kind: authn.Invalid, Reason: err.Error()}
+	}
+	return &authn.Refusal{Kind: authn.Unavailable, Reason: "tickets cannot be read", Err: err}
 }
 
 var errTicket = errors.New("the ticket is not accepted")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse.dev/internal/secret"
 	"gatehouse.dev/internal/ticket"
@@ -136,6 +137,14 @@ func TestTicket(t *testing.T) {
 	if _, status := r.open(t, "?ticket="+made, nil); status != http.StatusForbidden {
 		t.Errorf("used again: %d, want 403", status)
 	}
+	if _, status := r.open(t, "?ticket="+made+"&ticket="+made, nil); status != http.StatusForbidden {
+		t.Errorf("two: %d, want 403", status)
+	}
+	r.door.mu.Lock()
+	if diff := cmp.Diff([]string{"fieldpine/ticket: no such ticket", "fieldpine/ticket: several tickets"}, r.door.refused); diff != "" {
+		t.Error("recorded:\n" + diff)
+	}
+	r.door.mu.Unlock()
 	// What it gave goes with its maker's key, and the socket with the last login.
 	<-r.door.revoke(1, "cre_shop")
 	c.say(t, ask)

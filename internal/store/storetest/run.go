@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		"OpaqueTokens":         opaqueTokens,
 		"TokensSwept":          tokensSwept,
 		"Tickets":              tickets,
+		"TicketsMadeUp":        ticketsMadeUp,
 		"TicketsRace":          ticketsRace,
 		"Grants":               grants,
 		"Rotation":             rotation,

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/revocation"
+	"gatehouse.dev/internal/store"
 	"gatehouse.dev/internal/ticket"
 )
 
@@ -57,6 +59,35 @@ func tickets(t *testing.T, w *world) {
 	n, err := w.SweepTickets(ctx, time.Now())
 	if err != nil || n != 1 {
 		t.Errorf("swept %d, %v; want the one whose time was over", n, err)
+	}
+}
+
+// writes counts the writes of an engine.
+type writes struct {
+	store.Engine
+	n atomic.Int64
+}
+
+func (e *writes) Write(ctx context.Context, fn func(store.Querier) error) error {
+	e.n.Add(1)
+	return e.Engine.Write(ctx, fn)
+}
+
+// ticketsMadeUp: what a stranger makes up costs no write.
+func ticketsMadeUp(t *testing.T, w *world) {
+	k := w.ticket(t, "digest 1", time.Minute)
+	e := &writes{Engine: w.Engine()}
+	s := store.New(e)
+	for range 3 {
+		if _, err := s.UseTicket(t.Context(), w.tenant.ID, [][]byte{[]byte("made up"), []byte("made up, too")}); !errors.Is(err, ticket.ErrUnknown) {
+			t.Errorf("%v, want ErrUnknown", err)
+		}
+	}
+	if n := e.n.Load(); n != 0 {
+		t.Errorf("%d writes", n)
+	}
+	if _, err := s.UseTicket(t.Context(), w.tenant.ID, [][]byte{[]byte("made up"), k.Digest}); err != nil || e.n.Load() != 1 {
+		t.Errorf("the real one: %v, %d writes", err, e.n.Load())
 	}
 }
 
