@@ -45,13 +45,17 @@ const (
 )
 
 // ErrRefused means that the server does not believe the credential, or the
-// name. Run goes on trying: a key may be enabled again.
+// name. Run ends with it.
 var ErrRefused = errors.New("acqueon: authentication failed")
 
 // Run keeps a connection until ctx ends, and returns ctx's error. Reports are
-// handed over one at a time.
+// handed over one at a time. Trouble with the network is waited out; a credential
+// that the server refuses is not shown again and again: Run returns an error that
+// is [ErrRefused] and names it. Where there is a source of tokens, another token
+// is tried first.
 func (c *Client) Run(ctx context.Context, report func(Report)) error {
 	pause := time.Duration(0) // documented clients come back at once
+	refused := 0              // in a row
 	for {
 		start := time.Now()
 		err := c.Once(ctx, report)
@@ -60,6 +64,14 @@ func (c *Client) Run(ctx context.Context, report func(Report)) error {
 		}
 		if c.OnState != nil {
 			c.OnState(err)
+		}
+		switch {
+		case !errors.Is(err, ErrRefused):
+			refused = 0
+		case refused > 0 || !c.Credential.renewable():
+			return fmt.Errorf("%w: %v", ErrRefused, c.Credential)
+		default:
+			refused++
 		}
 		if time.Since(start) > steady {
 			pause = 0

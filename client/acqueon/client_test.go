@@ -128,6 +128,53 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A credential that is refused is named and not tried for ever; a source of
+// tokens gives another one first.
+func TestRunEndsWhenRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		credential acqueon.Credential
+		shown      int
+		want       string
+	}{
+		"Pair":  {acqueon.APIKey("ak", "a-secret"), 1, "acqueon: authentication failed: API key ak"},
+		"Token": {acqueon.Token(func(context.Context) (string, error) { return "a-token", nil }), 2, "acqueon: authentication failed: access token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{code: websocket.StatusPolicyViolation, why: "authentication failed"}
+			client := acqueon.Client{URL: start(t, s), User: "wallboard", Pause: time.Millisecond, Credential: c.credential}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := client.Run(ctx, nil); !errors.Is(err, acqueon.ErrRefused) || err.Error() != c.want {
+				t.Errorf("Run = %v, want %s", err, c.want)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.shown) != c.shown {
+				t.Errorf("shown %d times, want %d", len(s.shown), c.shown)
+			}
+		})
+	}
+}
+
+// What is no refusal of the credential is waited out.
+func TestRunOutlastsTrouble(t *testing.T) {
+	t.Parallel()
+	s := &server{code: websocket.StatusPolicyViolation, why: "name in use"}
+	c := acqueon.Client{URL: start(t, s), User: "wallboard", Pause: time.Millisecond, LongestPause: time.Millisecond, Credential: acqueon.APIKey("ak", "sk")}
+	ctx, cancel := context.WithCancel(t.Context())
+	attempts := 0
+	c.OnState = func(error) {
+		if attempts++; attempts == 5 {
+			cancel()
+		}
+	}
+	if err := c.Run(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run = %v after %d attempts", err, attempts)
+	}
+}
+
 func TestSecretsDoNotPrint(t *testing.T) {
 	t.Parallel()
 	c := &acqueon.Client{Credential: acqueon.APIKey("ak", "a-secret")}

@@ -21,7 +21,8 @@
 //	expires (RFC 3339)
 //	enabled         false keeps the credential switched off
 //
-// Nothing is lost: every line of the input is in the report as imported, as
+// A key that two lines of a run have is taken once, also where one of them has its
+// hash. Nothing is lost: every line of the input is in the report as imported, as
 // existing already, or as bad with its number and a reason, which never repeats
 // what the line says. What was imported in an earlier run exists in the next,
 // so an interrupted import is simply run again.

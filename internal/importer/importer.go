@@ -131,7 +131,8 @@ func Refuse(reason string) error { return problem(reason) }
 
 // candidate is a line that is good so far.
 type candidate struct {
-	line int // its index in the batch
+	line   int // its index in the batch
+	record Record
 	judged
 }
 
@@ -150,15 +151,18 @@ func (im *Importer) batch(ctx context.Context, lines []Line, report *Report) err
 		case err != nil:
 			return err
 		default:
-			good = append(good, candidate{i, entry})
+			good = append(good, candidate{i, lines[i].Record, entry})
 		}
 	}
-	good, err := im.absent(ctx, lines, good, outcomes)
+	good, twice, err := im.absent(ctx, good, outcomes)
 	if err != nil {
 		return err
 	}
 	if !im.DryRun {
 		if err := im.store(ctx, lines, good, outcomes); err != nil {
+			return err
+		}
+		if err := im.storeTwice(ctx, lines, twice, outcomes); err != nil {
 			return err
 		}
 	}
@@ -189,11 +193,30 @@ func (im *Importer) store(ctx context.Context, lines []Line, good []candidate, o
 			return err
 		}
 		if err != nil {
-			outcomes[c.line], lines[c.line].Err = Bad, problem("the store refuses it: another credential or a tenant is in the way")
+			outcomes[c.line], lines[c.line].Err = Bad, errInTheWay
 		}
 	}
 	return nil
 }
+
+// storeTwice is for keys that an earlier line of the batch has, too. They are
+// there by now, unless the store has refused that line.
+func (im *Importer) storeTwice(ctx context.Context, lines []Line, twice []candidate, outcomes []Outcome) error {
+	for _, c := range twice {
+		there := im.seen.look(c.record, im.Tenant)
+		if outcomes[c.line] = there; there != Imported {
+			continue
+		}
+		if err := im.store(ctx, lines, []candidate{c}, outcomes); refused(err) {
+			outcomes[c.line], lines[c.line].Err = Bad, errInTheWay
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const errInTheWay = problem("the store refuses it: another credential or a tenant is in the way")
 
 // refused tells a batch that cannot be stored from a store that cannot serve.
 func refused(err error) bool {
@@ -220,6 +243,7 @@ func (im *Importer) send(ctx context.Context, good []candidate, outcomes []Outco
 	for i, c := range good {
 		outcomes[c.line] = Imported
 		if !results[i].Existed {
+			im.note(c)
 			continue
 		}
 		if outcomes[c.line], err = im.exists(ctx, c.judged); err != nil {
@@ -230,6 +254,13 @@ func (im *Importer) send(ctx context.Context, good []candidate, outcomes []Outco
 		}
 	}
 	return nil
+}
+
+// note remembers a key that is there now, under every form it may come in.
+func (im *Importer) note(c candidate) {
+	if c.Credential.Kind == credential.APIKey {
+		im.seen.Note(c.record, im.Tenant)
+	}
 }
 
 // commonTenant is whose event it is; the installation's when it is several's.

@@ -298,6 +298,39 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// A key is the same as its hash, in one batch and across batches.
+func TestTwiceInTwoForms(t *testing.T) {
+	t.Parallel()
+	plain := `{"kind":"api_key","name":"%s","secret":"good-key-1234567"}`
+	hashed := `{"kind":"api_key","name":"%s","hash":"` + sha("good-key-1234567") + `"}`
+	for name, c := range map[string]struct {
+		first, second, owner string
+		between              int
+	}{
+		"SecretFirst":      {plain, hashed, "n", 0},
+		"HashFirst":        {hashed, plain, "n", 0},
+		"SomebodyElse":     {plain, hashed, "m", 0},
+		"TwoBatches":       {plain, hashed, "n", 600},
+		"TwoBatches, hash": {hashed, plain, "n", 600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			input := fmt.Sprintf(c.first, "n") + strings.Repeat("\n{}", c.between) + "\n" + fmt.Sprintf(c.second, c.owner)
+			got := f.run(t, importer.JSONLines, input)
+			got.Bad = []importer.BadLine{}
+			last := 2 + c.between
+			want := importer.Report{Lines: last, Imported: 1, Existed: []int{last}, Conflicts: []int{}, Bad: []importer.BadLine{}}
+			if c.owner != "n" {
+				want.Existed, want.Conflicts = want.Conflicts, want.Existed
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 // What is somebody else's is not reported as if its owner had it already.
 func TestConflict(t *testing.T) {
 	t.Parallel()
