@@ -153,8 +153,8 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // constrain looks at what has to be looked at every time.
-func (s *Service) constrain(ctx context.Context, a *Attempt, b *believed) *Refusal {
-	why := b.allows(a.bearing(), s.Now())
+func (s *Service) constrain(ctx context.Context, a *Attempt, b *believed, now time.Time) *Refusal {
+	why := b.allows(a.bearing(), now)
 	if why == "" {
 		return nil
 	}

@@ -50,13 +50,14 @@ func (s *Service) admit(ctx context.Context, a *Attempt, login bool) (*believed,
 	if r != nil {
 		return nil, r
 	}
-	if r := s.constrain(ctx, a, b); r != nil {
+	now := s.Now()
+	if r := s.constrain(ctx, a, b, now); r != nil {
 		return nil, r
 	}
-	if r := s.limit(b.identity); r != nil {
+	if r := s.limit(b.identity, now); r != nil {
 		return nil, r
 	}
-	s.used(b, a.Remote)
+	s.used(b, a.Remote, now)
 	return b, nil
 }
 

@@ -28,7 +28,7 @@ func (s *Service) Resume(ctx context.Context, id *identity.Identity, remote neti
 	now, err := s.Renew(ctx, id, remote)
 	var r *Refusal
 	if err == nil {
-		if r = s.limit(now); r == nil {
+		if r = s.limit(now, s.Now()); r == nil {
 			s.loggedIn(ctx, a, now)
 			return now, nil
 		}

@@ -44,11 +44,10 @@ func (u *uses) take() map[string]use {
 
 // used notes that b's secret was used, and from where. On the way of every request, so it
 // takes the lock only every ten seconds per belief.
-func (s *Service) used(b *believed, from netip.Addr) {
+func (s *Service) used(b *believed, from netip.Addr, now time.Time) {
 	if b.identity.Secret == "" {
 		return
 	}
-	now := s.Now()
 	before := b.noted.Load()
 	if now.Unix()-before < usesGrain || !b.noted.CompareAndSwap(before, now.Unix()) {
 		return

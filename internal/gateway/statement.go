@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"gatehouse.dev/gateidentity"
@@ -20,8 +19,8 @@ const (
 	// again: so what a backend gets is good for half a minute at least.
 	life  = 60 * time.Second
 	reuse = 30 * time.Second
-	// maxStatements bounds what is kept in each half of the memory.
-	maxStatements = 1 << 15
+	// maxAudiences is how many statements about one caller are kept.
+	maxAudiences = 4
 )
 
 // Signer signs statements; token.Keys does.
@@ -36,32 +35,49 @@ type Log interface {
 }
 
 // statements makes the signed identities that backends get, one for each
-// caller and audience at a time.
+// caller and audience at a time. They are noted on the identity: it is shared
+// between the requests of one verification, and a caller who is verified anew
+// gets a new statement.
 type statements struct {
 	signer Signer
 	log    Log
 	issuer string
 	house  string // tenant whose keys sign; there is one set for all
 	now    func() time.Time
-
-	mu         sync.RWMutex
-	turned     time.Time
-	young, old map[about]*statement
 }
 
-// about is what a statement is about. Identities are shared between the
-// requests of one verification, so the pointer stands for it, and a caller who
-// is verified anew gets a new statement.
-type about struct {
+// statement is the newest about its identity; next are those for other
+// audiences. It never changes.
+type statement struct {
 	identity *identity.Identity
 	audience string
+	text     []string // as it stands in the header
+	made     time.Time
+	key      [1]revocation.Ground
+	asOf     revocation.Position
+	next     *statement
 }
 
-type statement struct {
-	text []string // as it stands in the header
-	made time.Time
-	key  [1]revocation.Ground
-	asOf revocation.Position
+// find returns the statement for an audience, or nil.
+func (s *statement) find(audience string) *statement {
+	for s != nil && s.audience != audience {
+		s = s.next
+	}
+	return s
+}
+
+// without returns a list that keeps its order and is not longer than most, and
+// in which nothing is for that audience or was made by then.
+func (s *statement) without(audience string, by time.Time, most int) *statement {
+	switch {
+	case s == nil || most == 0:
+		return nil
+	case s.audience == audience || !s.made.After(by):
+		return s.next.without(audience, by, most)
+	}
+	kept := *s
+	kept.next = s.next.without(audience, by, most-1)
+	return &kept
 }
 
 // claims are those of package gateidentity, from the side that signs.
@@ -83,24 +99,23 @@ type claims struct {
 	Method     string   `json:"method"`
 }
 
-// about returns the value of the header for a caller and an audience.
+// about returns the value of the header for a caller and an audience. When two
+// requests make it at once, the later one is kept.
 func (s *statements) about(ctx context.Context, id *identity.Identity, audience string) ([]string, error) {
-	k := about{id, audience}
 	now := s.now()
-	s.mu.RLock()
-	st, ok := s.young[k]
-	if !ok {
-		st, ok = s.old[k]
+	known, _ := id.Statement.Load().(*statement)
+	if known != nil && known.identity != id {
+		known = nil
 	}
-	s.mu.RUnlock()
-	if ok && now.Sub(st.made) < reuse && s.log.Intact(st.key[:], st.asOf) {
+	if st := known.find(audience); st != nil && now.Sub(st.made) < reuse && s.log.Intact(st.key[:], st.asOf) {
 		return st.text, nil
 	}
 	st, err := s.make(ctx, id, audience, now)
 	if err != nil {
 		return nil, err
 	}
-	s.keep(k, st, now)
+	st.next = known.without(audience, now.Add(-reuse), maxAudiences-1)
+	id.Statement.Keep(st)
 	return st.text, nil
 }
 
@@ -125,18 +140,8 @@ func (s *statements) make(ctx context.Context, id *identity.Identity, audience s
 		return nil, errors.New("state identity: empty token")
 	}
 	return &statement{
+		identity: id, audience: audience,
 		text: []string{text.Reveal()}, made: now, asOf: asOf,
 		key: [1]revocation.Ground{{Kind: revocation.SigningKey, ID: key}},
 	}, nil
-}
-
-// keep remembers a statement. When the young half is full or as old as a
-// statement may be, it becomes the old half, so nothing is kept for long.
-func (s *statements) keep(k about, st *statement, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.young == nil || len(s.young) >= maxStatements || now.Sub(s.turned) >= reuse {
-		s.old, s.young, s.turned = s.young, make(map[about]*statement), now
-	}
-	s.young[k] = st
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"time"
 
@@ -33,7 +32,6 @@ type Engine struct {
 	mu    sync.RWMutex
 	sets  map[string]*compiled
 	loads singleflight.Group
-	known subjects
 }
 
 const (
@@ -52,9 +50,7 @@ func New(store Rules, log Log, parts ...Part) (*Engine, error) {
 	if _, err := compile(read, Set{}); err != nil {
 		return nil, fmt.Errorf("default policies: %w", err)
 	}
-	e := &Engine{store: store, log: log, parts: read, sets: make(map[string]*compiled)}
-	e.known.seed = maphash.MakeSeed()
-	return e, nil
+	return &Engine{store: store, log: log, parts: read, sets: make(map[string]*compiled)}, nil
 }
 
 // Decide answers a request by the rules of the identity's tenant. An error
@@ -67,7 +63,7 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 	if err != nil {
 		return Decision{Errors: []string{err.Error()}}, err
 	}
-	return e.known.of(r.Identity, c).decide(&r), nil
+	return c.of(r.Identity).decide(&r), nil
 }
 
 // rules returns the compiled rules of a tenant, from memory while their ground

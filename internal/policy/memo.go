@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"hash/maphash"
 	"sync/atomic"
 	"unsafe"
 
@@ -10,38 +9,15 @@ import (
 
 // Two memories keep repeated decisions cheap. Neither can be stale: a subject
 // belongs to one identity and one compiled set, both of which never change, and
-// is found only by the very same two.
+// is used only for the very same two.
 
-// subjects remembers what identities look like to the rules. It is a table of
-// fixed size in which a newcomer replaces somebody of its row, so it needs no
-// lock, no clock and no sweeper.
-type subjects struct {
-	seed maphash.Seed
-	rows [1 << 13][4]atomic.Pointer[subject]
-}
-
-func (t *subjects) of(id *identity.Identity, c *compiled) *subject {
-	hash := maphash.Comparable(t.seed, id)
-	row := &t.rows[hash%uint64(len(t.rows))]
-	place := -1
-	for i := range row {
-		switch s := row[i].Load(); {
-		case s == nil:
-			if place < 0 {
-				place = i
-			}
-		case s.identity == id:
-			if s.rules == c {
-				return s
-			}
-			place = i
-		}
+// of returns what id looks like to the rules; it is noted on id.
+func (c *compiled) of(id *identity.Identity) *subject {
+	s, ok := id.Subject.Load().(*subject)
+	if !ok || s.identity != id || s.rules != c {
+		s = c.subject(id)
+		id.Subject.Keep(s)
 	}
-	if place < 0 {
-		place = int(hash >> 62)
-	}
-	s := c.subject(id)
-	row[place].Store(s)
 	return s
 }
 

@@ -445,3 +445,25 @@ func TestExplain(t *testing.T) {
 		t.Error("a rule about other actions is shown")
 	}
 }
+
+// Somebody who was made from another identity is decided about anew, though what
+// was noted about the other came along.
+func TestCopiedIdentity(t *testing.T) {
+	t.Parallel()
+	e, _ := setup(t, "")
+	ada := who("sites/operator")
+	bob := *ada
+	for _, c := range []struct {
+		id   *identity.Identity
+		want bool
+	}{{ada, true}, {ada, true}, {&bob, true}} {
+		if d, err := e.Decide(t.Context(), read(c.id)); err != nil || d.Allowed != c.want {
+			t.Errorf("%v: %+v, %v", c.id.Roles, d, err)
+		}
+	}
+	eve := *ada // noted by now
+	eve.Principal, eve.Roles = "usr_eve", []string{"sites/none"}
+	if d, err := e.Decide(t.Context(), read(&eve)); err != nil || d.Allowed {
+		t.Errorf("%v: %+v, %v", eve.Roles, d, err)
+	}
+}
