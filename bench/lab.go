@@ -65,9 +65,9 @@ func (l *lab) cleanRow() {
 }
 
 // startProfile profiles Gatehouse during its turn, when asked to.
-func (l *lab) startProfile(row string, last bool) {
-	if l.profile != nil && l.options.profile != "" && last {
-		go l.profile(filepath.Join(l.options.profile, row+".pprof"), l.options.time)
+func (l *lab) startProfile(row string, d time.Duration) {
+	if l.profile != nil && l.options.profile != "" {
+		go l.profile(filepath.Join(l.options.profile, row+".pprof"), d)
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 // row is one line of the table: ours against something bare.
 type row struct {
 	name, what, against string
-	aim                 float64 // of ours / bare
-	atMost              bool    // the aim is an upper bound (times); else a lower one (rates)
-	unit                unit    // of what is measured; zero: a time where atMost, else a rate
-	absolute            bool    // the aim is of ours alone
-	rounds              int     // instead of the option's, for turns that are long
+	aim                 float64       // of ours / bare
+	atMost              bool          // the aim is an upper bound (times); else a lower one (rates)
+	unit                unit          // of what is measured; zero: a time where atMost, else a rate
+	absolute            bool          // the aim is of ours alone
+	rounds              int           // instead of the option's, for turns that are long
+	time                time.Duration // of a turn at least, where short ones would mislead
 	prepare             func(ctx context.Context, l *lab) (ours, bare side, err error)
 }
 
@@ -69,16 +70,18 @@ func (l *lab) measure(ctx context.Context, r row) result {
 	}
 	var o, b []measure
 	var ratios []float64
-	rounds := cmp.Or(r.rounds, l.options.rounds)
+	rounds, d := cmp.Or(r.rounds, l.options.rounds), max(r.time, l.options.time)
 	for round := range rounds + 1 {
 		var x, y measure
 		var errOurs, errBare error
 		turns := []func(){
 			func() {
-				l.startProfile(r.name, round == rounds)
-				x, errOurs = ours(ctx, l.options.time)
+				if round == rounds {
+					l.startProfile(r.name, d)
+				}
+				x, errOurs = ours(ctx, d)
 			},
-			func() { y, errBare = bare(ctx, l.options.time) },
+			func() { y, errBare = bare(ctx, d) },
 		}
 		turns[round%2]() // who begins changes too
 		turns[1-round%2]()
