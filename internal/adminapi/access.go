@@ -66,7 +66,7 @@ func (a *api) who(r *http.Request) (*caller, error) {
 	}
 	by := audit.By{Source: facts.Remote, Request: facts.RequestID, Dialect: Dialect}
 	if by.Request == "" {
-		by.Request = id.New("req")
+		by.Request = id.Request()
 	}
 	if fromSocket(r.Context()) {
 		by.Actor, by.Method = "local", string(identity.Local)

@@ -113,7 +113,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := logging.From(r.Context())
 	requestID := event.RequestID()
 	if requestID == "" {
-		requestID = id.New("req")
+		requestID = id.Request()
 	}
 	from, err := g.o.Trust.Origin(r)
 	if err != nil {

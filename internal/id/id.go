@@ -4,6 +4,8 @@ package id
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
+	mathrand "math/rand/v2"
 	"strings"
 )
 
@@ -14,6 +16,21 @@ var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPaddin
 func New(prefix string) string {
 	var b [17]byte
 	rand.Read(b[:])
+	return format(prefix, &b)
+}
+
+// Request names one request. It comes from the generator of the Go runtime,
+// which the system seeds: requests are many and soon over, and nothing rests on
+// their names.
+func Request() string {
+	var b [24]byte
+	for i := 0; i < len(b); i += 8 {
+		binary.NativeEndian.PutUint64(b[i:], mathrand.Uint64())
+	}
+	return format("req", (*[17]byte)(b[:]))
+}
+
+func format(prefix string, b *[17]byte) string {
 	var room [48]byte
 	text := append(append(room[:0], prefix...), '_')
 	return string(encoding.AppendEncode(text, b[:])[:len(prefix)+1+26])

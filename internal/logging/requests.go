@@ -33,7 +33,7 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 		now = time.Now
 	}
 	if newID == nil {
-		newID = func() string { return id.New("req") }
+		newID = id.Request
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := now()

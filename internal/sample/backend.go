@@ -146,7 +146,7 @@ type problem struct {
 	RequestID string `json:"request_id"`
 }
 
-func requestID() string { return id.New("req")[4:12] }
+func requestID() string { return id.Request()[4:12] }
 
 func notFound(w http.ResponseWriter, message string) {
 	answer(w, http.StatusNotFound, problem{message, requestID()})

@@ -169,5 +169,5 @@ func shortID(requestID string) string {
 			return short
 		}
 	}
-	return shortID(id.New("req"))
+	return shortID(id.Request())
 }
