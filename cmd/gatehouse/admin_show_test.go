@@ -33,6 +33,18 @@ func TestFieldsLeaveOutWhatIsEmpty(t *testing.T) {
 	}
 }
 
+func TestLastUse(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(-3 * time.Minute)
+	for want, got := range map[string]string{
+		"never": lastUse(nil, ""), "3m ago": lastUse(&at, ""), "3m ago from 192.0.2.1": lastUse(&at, "192.0.2.1"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestReceiptNamesWhoHasNotAnswered(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
