@@ -73,7 +73,7 @@ type Kind struct{ o Options }
 // NewKind fixes the options.
 func NewKind(o Options) *Kind { return &Kind{o.withDefaults()} }
 
-// Handler is told what happens on a socket, by its one reader goroutine.
+// Handler is told what happens on a socket, one thing at a time.
 type Handler interface {
 	// Message is given a whole message. The payload is valid until it returns.
 	// While it runs nothing more is read, so a slow handler slows its peer.
@@ -180,7 +180,7 @@ func (c *Conn) ping() {
 	}
 	if int(c.missed.Add(1)) > c.kind.o.PingsMissed {
 		// Not here: closing TLS may take seconds, and the wheel serves all.
-		go c.drop(errors.New("the peer answers no pings"))
+		c.kind.o.Wheel.enders.do(c, func(c *Conn) { c.drop(errors.New("the peer answers no pings")) })
 		return
 	}
 	c.enqueue(pingFrame, false)

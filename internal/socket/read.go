@@ -21,11 +21,22 @@ func (c *Conn) read() {
 		c.Close(fault.code, fault.reason)
 		c.linger(c.kind.o.CloseTimeout)
 	}
-	c.drop(err)
-	c.kind.o.Wheel.Stop(&c.timer)
+	c.mu.Lock()
+	if c.why == nil {
+		c.why = err
+	}
+	c.closing = true
+	c.mu.Unlock()
+	c.kind.o.Wheel.enders.do(c, (*Conn).end)
+}
+
+// end clears away a socket whose reader has gone.
+func (c *Conn) end() {
 	c.mu.Lock()
 	why := c.why
 	c.mu.Unlock()
+	c.drop(why)
+	c.kind.o.Wheel.Stop(&c.timer)
 	c.handler.Ended(c, why)
 }
 

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -9,7 +10,12 @@ import (
 // Wheel calls functions at their time: one goroutine and one clock tick for the
 // deadlines of all sockets. It is coarse (see Tick) and cheap: setting and
 // stopping move an entry between lists.
+//
+// Sockets of one Wheel also share the few goroutines that write what they send
+// and clear away those that have ended.
 type Wheel struct {
+	writers, enders *crew
+
 	mu    sync.Mutex
 	now   int64 // in ticks
 	slots [wheelSlots]Timer
@@ -32,7 +38,8 @@ type Timer struct {
 
 // NewWheel makes a wheel that stands still until Run.
 func NewWheel() *Wheel {
-	w := &Wheel{}
+	cores := runtime.GOMAXPROCS(0)
+	w := &Wheel{writers: newCrew(max(2, cores)), enders: newCrew(cores / 2)}
 	for i := range w.slots {
 		s := &w.slots[i]
 		s.next, s.prev = s, s

@@ -40,7 +40,7 @@ func (c *Conn) push(f Frame) {
 	c.waiting += f.Len()
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		c.kind.o.Wheel.writers.do(c, (*Conn).write)
 	}
 }
 
@@ -62,7 +62,12 @@ func (c *Conn) Close(code uint16, reason string) {
 	c.push(closeFrame(code, reason))
 	c.mu.Unlock()
 	c.cancel(why)
-	c.kind.o.Wheel.Set(&c.timer, c.kind.o.CloseTimeout, func() { go c.raw.Close() })
+	c.kind.o.Wheel.Set(&c.timer, c.kind.o.CloseTimeout, c.giveUp)
+}
+
+// giveUp runs on the wheel's goroutine. Closing TLS may take seconds.
+func (c *Conn) giveUp() {
+	c.kind.o.Wheel.enders.do(c, func(c *Conn) { c.raw.Close() })
 }
 
 // CloseError is why a socket ended when one side closed it.

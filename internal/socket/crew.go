@@ -1,0 +1,136 @@
+package socket
+
+import (
+	"sync"
+	"time"
+)
+
+// crew does small jobs of very many sockets, a few at a time and in the order in
+// which they came.
+//
+// A goroutine that can run waits behind all others that can. If each of ten
+// thousand sockets that have something to send, or have just been reset, did its
+// work on a goroutine of its own, a request that comes at that moment would wait
+// until all of them are done. So their work stands in a list, where it costs a
+// few bytes, and what can run at once stays small whatever happens.
+//
+// Jobs may block: a peer that does not read, a TLS connection that says goodbye.
+// A worker that gets nowhere for a while no longer counts, and another takes its
+// place; so the slow harm the others little, and as many goroutines live as
+// there are jobs that block.
+type crew struct {
+	atOnce   int
+	patience time.Duration // without progress a worker counts as stuck; twice that at most
+
+	mu       sync.Mutex
+	jobs     []job // from next on
+	next     int
+	workers  map[*worker]struct{}
+	stuck    int // of the workers
+	watching bool
+}
+
+// job is a method of a socket.
+type job struct {
+	conn *Conn
+	do   func(*Conn)
+}
+
+type worker struct {
+	done  int  // jobs
+	seen  int  // done, when the crew last looked
+	stuck bool // was still at the same job
+}
+
+const (
+	crewPatience = 20 * time.Millisecond
+	// After crewTurn jobs, which take less than a millisecond, a worker rests.
+	// That is more than letting others run: only when there is nothing to run
+	// does the runtime look for what has come from the network.
+	crewTurn = 32
+	crewRest = 20 * time.Microsecond
+)
+
+func newCrew(atOnce int) *crew {
+	return &crew{atOnce: max(atOnce, 1), patience: crewPatience, workers: make(map[*worker]struct{})}
+}
+
+// do has f done with c, soon. It never blocks.
+func (w *crew) do(c *Conn, f func(*Conn)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.jobs = append(w.jobs, job{c, f})
+	if len(w.workers)-w.stuck < w.atOnce {
+		w.hire()
+		return
+	}
+	if !w.watching {
+		w.watching = true
+		time.AfterFunc(w.patience, w.look)
+	}
+}
+
+// hire starts a worker. Call with mu held.
+func (w *crew) hire() {
+	me := &worker{seen: -1}
+	w.workers[me] = struct{}{}
+	go w.work(me)
+}
+
+func (w *crew) work(me *worker) {
+	for {
+		j, ok := w.take(me)
+		if !ok {
+			return
+		}
+		j.do(j.conn)
+		if me.done%crewTurn == 0 { // only look writes to the rest of it
+			time.Sleep(crewRest)
+		}
+	}
+}
+
+// take gives a worker its next job, or lets it go.
+func (w *crew) take(me *worker) (job, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	me.done++
+	if me.stuck {
+		me.stuck = false
+		w.stuck--
+	}
+	if w.next == len(w.jobs) || len(w.workers)-w.stuck > w.atOnce {
+		delete(w.workers, me)
+		return job{}, false
+	}
+	j := w.jobs[w.next]
+	w.jobs[w.next] = job{}
+	if w.next++; w.next == len(w.jobs) {
+		w.next = 0
+		if w.jobs = w.jobs[:0]; cap(w.jobs) > 1024 {
+			w.jobs = nil
+		}
+	}
+	return j, true
+}
+
+// look replaces workers that are stuck, as long as there are jobs.
+func (w *crew) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == len(w.jobs) {
+		w.watching = false
+		return
+	}
+	for me := range w.workers {
+		if !me.stuck && me.done == me.seen {
+			me.stuck = true
+			w.stuck++
+		}
+		me.seen = me.done
+	}
+	for range min(w.atOnce-(len(w.workers)-w.stuck), len(w.jobs)-w.next) {
+		w.hire()
+	}
+	time.AfterFunc(w.patience, w.look)
+}

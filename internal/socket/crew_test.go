@@ -1,0 +1,80 @@
+package socket
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// However many sockets have something to do, few do it at once, and it is done
+// for each of them.
+func TestCrewWorksAFewAtATime(t *testing.T) {
+	t.Parallel()
+	const jobs, atOnce = 1000, 3
+	w := newCrew(atOnce)
+	w.patience = time.Hour
+	var now, most, done atomic.Int32
+	var all sync.WaitGroup
+	all.Add(jobs)
+	for range jobs {
+		w.do(nil, func(*Conn) {
+			defer all.Done()
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			time.Sleep(10 * time.Microsecond)
+			now.Add(-1)
+			done.Add(1)
+		})
+	}
+	all.Wait()
+	if done.Load() != jobs || most.Load() > atOnce {
+		t.Errorf("%d of %d jobs were done, %d at once, want at most %d", done.Load(), jobs, most.Load(), atOnce)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		left := len(w.workers)
+		w.mu.Unlock()
+		if left == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d workers stay without work", left)
+		}
+	}
+}
+
+// Jobs that block do not keep the others from being done, nor do those who did
+// them instead stay when they are through.
+func TestCrewReplacesWhoIsStuck(t *testing.T) {
+	t.Parallel()
+	w := newCrew(1)
+	w.patience = time.Millisecond
+	release := make(chan struct{})
+	var stuck sync.WaitGroup
+	stuck.Add(5)
+	for range 5 {
+		w.do(nil, func(*Conn) { defer stuck.Done(); <-release })
+	}
+	done := make(chan struct{})
+	w.do(nil, func(*Conn) { close(done) })
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("one blocked job keeps all others waiting")
+	}
+	close(release)
+	stuck.Wait()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		left, counted := len(w.workers), w.stuck
+		w.mu.Unlock()
+		if left == 0 && counted == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d workers stay, %d of them counted as stuck", left, counted)
+		}
+	}
+}
