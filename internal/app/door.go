@@ -55,6 +55,7 @@ func openDoor(o doorOptions) (*door, error) {
 	if o.most > 0 {
 		l = netutil.LimitListener(l, o.most)
 	}
+	l = newArrivals(l)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // ErrBusy means that there was no place to wait. Callers answer it with 503 or
@@ -13,9 +14,13 @@ var ErrBusy = errors.New("too much of this work is waiting already")
 // Queue gives turns. It is safe for concurrent use; make it with [NewQueue].
 type Queue struct {
 	mu      sync.Mutex
-	free    int // turns nobody holds; above 0 only while nobody waits
+	free    int // turns nobody holds; above 0 only while nobody waits, or until the next tick
 	places  int // how many may wait
 	waiting int
+
+	pace    int // turns given to waiters in a tick; 0: as many as are free
+	given   int // in the present tick
+	ticking bool
 
 	give func() // leave, made once so that a free turn costs no allocation
 
@@ -44,6 +49,17 @@ func NewQueue(running, places int) *Queue {
 	q.give = q.leave
 	return q
 }
+
+// tick is the measure of a pace.
+const tick = time.Millisecond
+
+// Pace has at most n turns given to waiters in each millisecond; call it before
+// the first Enter. Work that follows on work without a gap, at more places than
+// there are processors, keeps the runtime from looking for what has come from
+// the network: it does so when it has nothing else to run, and otherwise only
+// every ten milliseconds, for a hundred connections. With a pace there are gaps.
+// On a machine that is too slow for the pace the ticks come later, too.
+func (q *Queue) Pace(n int) { q.pace = max(n, 1) }
 
 // Enter waits for a turn for source and returns the function that gives it
 // back, to be called exactly once. It fails with [ErrBusy] when there is no
@@ -83,7 +99,7 @@ func (q *Queue) Waiting() int {
 func (q *Queue) join(source string) (*waiter, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.free > 0 {
+	if q.free > 0 && q.waiting == 0 {
 		q.free--
 		return nil, nil
 	}
@@ -129,10 +145,34 @@ func (q *Queue) makeRoom(source string) bool {
 func (q *Queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.turn) == 0 {
-		q.free++
-		return
+	q.free++
+	q.hand()
+}
+
+// hand gives free turns to those who wait, as far as the pace allows. Call with
+// mu held.
+func (q *Queue) hand() {
+	for q.free > 0 && len(q.turn) > 0 && (q.pace == 0 || q.given < q.pace) {
+		q.free--
+		q.given++
+		q.serve()
 	}
+	if q.pace > 0 && len(q.turn) > 0 && !q.ticking {
+		q.ticking = true
+		time.AfterFunc(tick, q.tick)
+	}
+}
+
+// tick begins the next tick.
+func (q *Queue) tick() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ticking, q.given = false, 0
+	q.hand()
+}
+
+// serve gives a turn to the next. Call with mu held.
+func (q *Queue) serve() {
 	l := q.turn[0]
 	q.turn = q.turn[1:]
 	w := l.waiters[0]
