@@ -169,6 +169,14 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		socket.Refuse(w, status, problem)
 		return
 	}
+	// In a turn until the socket is open: ten thousand handshakes at once would
+	// keep everybody else waiting, and none would be done sooner.
+	leave, err := s.Turns.Enter(r.Context(), fair.Source(facts.Remote))
+	if err != nil {
+		tooBusy.write(w)
+		return
+	}
+	defer leave()
 	c := &conn{service: s, facts: facts, came: time.Now()}
 	if err := c.admit(r, path); err != nil {
 		c.refuse(w, r, refusalOf(err))

@@ -43,6 +43,7 @@ type conn struct {
 	// through the feed and the pulse that the conn joins then.
 	feed *feed.Feed
 	zone Zone
+	beat int // of the pulse; under its lock
 
 	mu     sync.Mutex
 	begun  bool // initialised, so that timer is its expiry

@@ -291,7 +291,7 @@ func TestFormsAndReports(t *testing.T) {
 			)
 			c.wantMessages(t, `LineReport [{"CallID":"b"}]`)
 			c.initialise(t) // a second one is ignored
-			r.sv.pulse.beat(time.Now())
+			r.sv.pulse.beat(time.Now(), 0)
 			c.wantMessages(t,
 				"CampaignOverviewReport []",
 				"AgentStatusSummaryReport []",

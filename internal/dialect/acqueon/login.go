@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gatehouse.dev/internal/authn"
-	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/policy"
@@ -29,11 +28,6 @@ func (c *conn) admit(r *http.Request, path string) error {
 		return err
 	}
 	c.name, c.user, c.stamped = shown.Name, shown.User, shown.Stamped()
-	leave, err := s.Turns.Enter(r.Context(), fair.Source(c.facts.Remote))
-	if err != nil {
-		return tooBusy
-	}
-	defer leave()
 	id, err := s.Door.Login(r.Context(), attempt(shown, c.facts))
 	if err != nil {
 		return err
