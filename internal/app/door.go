@@ -52,10 +52,10 @@ func openDoor(o doorOptions) (*door, error) {
 		crowded = limitPerSource(l, n, o.trust)
 		l = crowded
 	}
+	l = newArrivals(l, o.most, o.limits.HeaderTimeout.Std())
 	if o.most > 0 {
 		l = netutil.LimitListener(l, o.most)
 	}
-	l = newArrivals(l)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -41,7 +41,7 @@ const (
 // newEntrance puts backends, routes and dialects on the hosts of their tenants.
 func newEntrance(c *config.Config, tenants map[string]tenant.Tenant, spoken *spoken, k *core, s *State, logger *slog.Logger) (_ *entrance, err error) {
 	e := &entrance{wheel: socket.NewWheel(), turns: fair.NewQueue(turnsAtOnce, turnsWaiting)}
-	e.turns.Pace(2 * runtime.GOMAXPROCS(0))
+	e.turns.InBatches(2 * runtime.GOMAXPROCS(0))
 	if e.upstreams, err = newUpstreams(c, logger); err != nil {
 		return nil, err
 	}

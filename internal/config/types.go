@@ -374,7 +374,7 @@ type Limits struct {
 	// How long a connection may rest between requests.
 	IdleTimeout Duration `yaml:"idle_timeout"`
 
-	// Connections open at once on the gate; 0 for no bound.
+	// Connections open at once on the gate; 0 for no bound. As many more may wait.
 	Connections int `yaml:"connections"`
 
 	// Connections open at once from one IPv4 address or one IPv6 /64, on the gate and

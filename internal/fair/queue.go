@@ -14,13 +14,14 @@ var ErrBusy = errors.New("too much of this work is waiting already")
 // Queue gives turns. It is safe for concurrent use; make it with [NewQueue].
 type Queue struct {
 	mu      sync.Mutex
-	free    int // turns nobody holds; above 0 only while nobody waits, or until the next tick
+	free    int // turns nobody holds; above 0 only while nobody waits, or until the next batch
 	places  int // how many may wait
 	waiting int
 
-	pace    int // turns given to waiters in a tick; 0: as many as are free
-	given   int // in the present tick
-	ticking bool
+	batch   int    // turns given to waiters together; 0: each as it becomes free
+	number  uint64 // of the latest batch
+	open    int    // its turns that still are waited for
+	pausing bool
 
 	give func() // leave, made once so that a free turn costs no allocation
 
@@ -35,7 +36,10 @@ type lane struct {
 }
 
 // waiter is told its fate once, through a channel with room for it.
-type waiter struct{ fate chan error }
+type waiter struct {
+	fate  chan error
+	batch uint64 // in which the turn was given
+}
 
 // NewQueue makes a queue in which running callers work at once and places more
 // may wait. Both are raised to what makes sense: at least one turn, at least
@@ -46,20 +50,25 @@ func NewQueue(running, places int) *Queue {
 		places: max(places, 0),
 		lanes:  make(map[string]*lane),
 	}
-	q.give = q.leave
+	q.give = func() { q.leave(0) }
 	return q
 }
 
-// tick is the measure of a pace.
-const tick = time.Millisecond
+const (
+	batchPause    = 100 * time.Microsecond
+	batchPatience = 2 * time.Millisecond
+)
 
-// Pace has at most n turns given to waiters in each millisecond; call it before
-// the first Enter. Work that follows on work without a gap, at more places than
-// there are processors, keeps the runtime from looking for what has come from
-// the network: it does so when it has nothing else to run, and otherwise only
-// every ten milliseconds, for a hundred connections. With a pace there are gaps.
-// On a machine that is too slow for the pace the ticks come later, too.
-func (q *Queue) Pace(n int) { q.pace = max(n, 1) }
+// InBatches has those who wait served n at a time, with a pause of a tenth of a
+// millisecond after each batch; call it before the first Enter. Work that
+// follows on work without a gap keeps the runtime from looking for what has come
+// from the network: it does so when it has nothing else to run, and otherwise
+// only every ten milliseconds, for a hundred connections. In the pause whoever
+// has asked for something else is heard.
+//
+// A batch of which somebody takes long, because he waits himself, does not hold
+// the next one up for more than two milliseconds.
+func (q *Queue) InBatches(n int) { q.batch = max(n, 1) }
 
 // Enter waits for a turn for source and returns the function that gives it
 // back, to be called exactly once. It fails with [ErrBusy] when there is no
@@ -81,7 +90,7 @@ func (q *Queue) Enter(ctx context.Context, source string) (leave func(), err err
 		if err != nil {
 			return nil, err
 		}
-		return q.give, nil
+		return func() { q.leave(w.batch) }, nil
 	case <-ctx.Done():
 		q.abandon(source, w)
 		return nil, ctx.Err()
@@ -141,34 +150,53 @@ func (q *Queue) makeRoom(source string) bool {
 	return true
 }
 
-// leave hands the turn to the next source's first waiter, or keeps it free.
-func (q *Queue) leave() {
+// leave gives a turn back, which was one of a batch; 0: of none.
+func (q *Queue) leave(batch uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free++
+	if batch == q.number && q.open > 0 {
+		if q.open--; q.open == 0 && q.waiting > 0 {
+			q.pausing = true
+			time.AfterFunc(batchPause, q.resume)
+		}
+	}
 	q.hand()
 }
 
-// hand gives free turns to those who wait, as far as the pace allows. Call with
-// mu held.
+// hand gives free turns to those who wait. Call with mu held.
 func (q *Queue) hand() {
-	for q.free > 0 && len(q.turn) > 0 && (q.pace == 0 || q.given < q.pace) {
+	if q.open > 0 || q.pausing {
+		return
+	}
+	if q.batch > 0 && q.free > 0 && q.waiting > 0 {
+		q.number++
+		q.open = min(q.batch, q.free, q.waiting)
+		number := q.number
+		time.AfterFunc(batchPatience, func() { q.giveUp(number) })
+	}
+	for n := 0; q.free > 0 && q.waiting > 0 && (q.batch == 0 || n < q.open); n++ {
 		q.free--
-		q.given++
 		q.serve()
 	}
-	if q.pace > 0 && len(q.turn) > 0 && !q.ticking {
-		q.ticking = true
-		time.AfterFunc(tick, q.tick)
-	}
 }
 
-// tick begins the next tick.
-func (q *Queue) tick() {
+// resume ends a pause.
+func (q *Queue) resume() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ticking, q.given = false, 0
+	q.pausing = false
 	q.hand()
+}
+
+// giveUp no longer waits for a batch.
+func (q *Queue) giveUp(batch uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if batch == q.number && q.open > 0 {
+		q.open = 0
+		q.hand()
+	}
 }
 
 // serve gives a turn to the next. Call with mu held.
@@ -183,6 +211,7 @@ func (q *Queue) serve() {
 	} else {
 		delete(q.lanes, l.source)
 	}
+	w.batch = q.number
 	w.fate <- nil
 }
 
@@ -206,7 +235,7 @@ func (q *Queue) abandon(source string, w *waiter) {
 	}
 	q.mu.Unlock()
 	if err := <-w.fate; err == nil {
-		q.leave()
+		q.leave(w.batch)
 	}
 }
 

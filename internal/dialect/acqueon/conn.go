@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse.dev/internal/fair"
 	"gatehouse.dev/internal/feed"
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
@@ -205,6 +206,13 @@ func (c *conn) initialise(in Initialization) {
 		c.Logger.Info("acqueon: repaired the initialization of a client", "name", c.name)
 	}
 	c.expire(true) // in the place of the wait for it
+	// In a turn, as the handshake was, and not behind those that only come.
+	leave, err := c.Turns.Enter(c.socket.Context(), "begun/"+fair.Source(c.facts.Remote))
+	if err != nil {
+		c.close(socket.CodeTryAgain, "too busy")
+		return
+	}
+	defer leave()
 	c.send(encodeMessage(ReportList(c.name, in.Zone, time.Now())))
 
 	c.feed, c.zone = f, in.Zone

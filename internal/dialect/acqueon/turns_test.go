@@ -1,6 +1,8 @@
 package acqueon
 
 import (
+	"context"
+	"encoding/base64"
 	"net/http"
 	"testing"
 	"time"
@@ -46,4 +48,35 @@ func (r *rig) knock(t *testing.T) (status int) {
 	}
 	res.Body.Close()
 	return res.StatusCode
+}
+
+// An initialization, which is the dearest message, takes a turn as well.
+func TestInitializationInTurn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{})
+	c := r.mustDial(t, PathTransmitter, "PerformanceMetrics_ada_1", base64.StdEncoding.EncodeToString([]byte("ak:sk")))
+	if m, closed := c.next(t); m.MessageType != "OpenID" {
+		t.Fatal(m, closed)
+	}
+	var leave []func()
+	for taken := true; taken; {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		l, err := r.sv.Turns.Enter(ctx, "others")
+		if taken = err == nil; taken {
+			leave = append(leave, l)
+		}
+		cancel()
+	}
+	c.initialise(t)
+	for deadline := time.Now().Add(5 * time.Second); r.sv.Turns.Waiting() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the initialization waits for no turn")
+		}
+	}
+	for _, l := range leave {
+		l()
+	}
+	if m, closed := c.next(t); m.Data == "" || closed != "" {
+		t.Errorf("%+v %s, want the list of reports", m, closed)
+	}
 }
