@@ -64,7 +64,7 @@ func TestBatches(t *testing.T) {
 		expect("with one who takes long", 6)
 		time.Sleep(patience - 1)
 		expect("before patience ends", 6)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		expect("after patience", 8)
 		time.Sleep(pause)
 		expect("in the end", 9)

@@ -20,6 +20,7 @@ import (
 // there are jobs that block.
 type crew struct {
 	atOnce   int
+	first    *crew         // to whose jobs it gives way, when they are many; nil: to nobody's
 	patience time.Duration // without progress a worker counts as stuck; twice that at most
 
 	mu       sync.Mutex
@@ -49,6 +50,11 @@ const (
 	// does the runtime look for what has come from the network.
 	crewTurn = 32
 	crewRest = 20 * time.Microsecond
+	// A crew gives way to one with more jobs than crewMany, for crewWay in each
+	// turn: ten thousand peers that are to hear of the end of their right hear it
+	// before what is left of the first of them is cleared away.
+	crewMany = 64
+	crewWay  = 10 * time.Millisecond
 )
 
 func newCrew(atOnce int) *crew {
@@ -86,8 +92,24 @@ func (w *crew) work(me *worker) {
 		j.do(j.conn)
 		if me.done%crewTurn == 0 { // only look writes to the rest of it
 			time.Sleep(crewRest)
+			w.giveWay()
 		}
 	}
+}
+
+func (w *crew) giveWay() {
+	if w.first == nil {
+		return
+	}
+	for began := time.Now(); w.first.waiting() > crewMany && time.Since(began) < crewWay; {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (w *crew) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs) - w.next
 }
 
 // take gives a worker its next job, or lets it go.

@@ -78,3 +78,26 @@ func TestCrewReplacesWhoIsStuck(t *testing.T) {
 		}
 	}
 }
+
+// What may wait gives way to a crew with much to do, but not for ever.
+func TestCrewGivesWay(t *testing.T) {
+	t.Parallel()
+	first, then := newCrew(1), newCrew(1)
+	then.first = first
+	release := make(chan struct{})
+	for range crewMany + 2 {
+		first.do(nil, func(*Conn) { <-release })
+	}
+	first.patience = time.Hour
+	began := time.Now()
+	var all sync.WaitGroup
+	all.Add(2 * crewTurn)
+	for range 2 * crewTurn {
+		then.do(nil, func(*Conn) { all.Done() })
+	}
+	all.Wait()
+	if took := time.Since(began); took < crewWay {
+		t.Errorf("all was done after %v, in spite of those who go first", took)
+	}
+	close(release)
+}

@@ -40,6 +40,7 @@ type Timer struct {
 func NewWheel() *Wheel {
 	cores := runtime.GOMAXPROCS(0)
 	w := &Wheel{writers: newCrew(max(2, cores)), enders: newCrew(cores / 2)}
+	w.enders.first = w.writers
 	for i := range w.slots {
 		s := &w.slots[i]
 		s.next, s.prev = s, s
