@@ -20,6 +20,7 @@ import (
 // there are jobs that block.
 type crew struct {
 	atOnce   int
+	allowed  int           // at once now: more while workers get stuck
 	first    *crew         // to whose jobs it gives way, when they are many; nil: to nobody's
 	patience time.Duration // without progress a worker counts as stuck; twice that at most
 
@@ -28,6 +29,7 @@ type crew struct {
 	next     int
 	workers  map[*worker]struct{}
 	stuck    int // of the workers
+	well     int // looks in which nobody was found to be
 	watching bool
 }
 
@@ -54,11 +56,12 @@ const (
 	// turn: ten thousand peers that are to hear of the end of their right hear it
 	// before what is left of the first of them is cleared away.
 	crewMany = 64
+	crewMost = 512 // workers that are not stuck
 	crewWay  = 10 * time.Millisecond
 )
 
 func newCrew(atOnce int) *crew {
-	return &crew{atOnce: max(atOnce, 1), patience: crewPatience, workers: make(map[*worker]struct{})}
+	return &crew{atOnce: max(atOnce, 1), allowed: max(atOnce, 1), patience: crewPatience, workers: make(map[*worker]struct{})}
 }
 
 // do has f done with c, soon. It never blocks.
@@ -66,7 +69,7 @@ func (w *crew) do(c *Conn, f func(*Conn)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jobs = append(w.jobs, job{c, f})
-	if len(w.workers)-w.stuck < w.atOnce {
+	if len(w.workers)-w.stuck < w.allowed {
 		w.hire()
 		return
 	}
@@ -121,7 +124,7 @@ func (w *crew) take(me *worker) (job, bool) {
 		me.stuck = false
 		w.stuck--
 	}
-	if w.next == len(w.jobs) || len(w.workers)-w.stuck > w.atOnce {
+	if w.next == len(w.jobs) || len(w.workers)-w.stuck > w.allowed {
 		delete(w.workers, me)
 		return job{}, false
 	}
@@ -141,9 +144,10 @@ func (w *crew) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == len(w.jobs) {
-		w.watching = false
+		w.watching, w.allowed = false, w.atOnce
 		return
 	}
+	before := w.stuck
 	for me := range w.workers {
 		if !me.stuck && me.done == me.seen {
 			me.stuck = true
@@ -151,7 +155,14 @@ func (w *crew) look() {
 		}
 		me.seen = me.done
 	}
-	for range min(w.atOnce-(len(w.workers)-w.stuck), len(w.jobs)-w.next) {
+	// Where one is stuck the next may be: a thousand peers that do not read are
+	// passed in a few looks, not in hundreds.
+	if w.stuck > before {
+		w.allowed, w.well = min(2*w.allowed, crewMost), 0
+	} else if w.well++; w.well > 2 { // it takes two looks to see that one is stuck
+		w.allowed = max(w.allowed/2, w.atOnce)
+	}
+	for range min(w.allowed-(len(w.workers)-w.stuck), len(w.jobs)-w.next) {
 		w.hire()
 	}
 	time.AfterFunc(w.patience, w.look)

@@ -101,3 +101,21 @@ func TestCrewGivesWay(t *testing.T) {
 	}
 	close(release)
 }
+
+// However many jobs block, whoever comes after them is not held up for long.
+func TestCrewPassesManyThatBlock(t *testing.T) {
+	t.Parallel()
+	w := newCrew(2)
+	release := make(chan struct{})
+	defer close(release)
+	for range 1000 {
+		w.do(nil, func(*Conn) { <-release })
+	}
+	done := make(chan struct{})
+	w.do(nil, func(*Conn) { close(done) })
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Error("after three seconds the one behind a thousand has not been served")
+	}
+}
