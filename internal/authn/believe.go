@@ -118,7 +118,7 @@ func ownerOf(a *Attempt, p *principal.Principal) *identity.Identity {
 		Tenant: a.Tenant.ID, TenantNumber: a.Tenant.Number, TenantName: a.Tenant.Name,
 		Principal: p.ID, PrincipalNumber: p.Number, Kind: p.Kind, Name: p.Name, Roles: p.Roles,
 		ReuseWindow: p.ReuseWindow, NotBefore: p.NotBefore,
-		Dialect: a.Dialect, Method: a.Method,
+		Dialect: a.Dialect, Method: a.Method, Notes: new(identity.Notes),
 		Grounds: []revocation.Ground{
 			{Kind: revocation.Tenant, ID: a.Tenant.ID},
 			{Kind: revocation.Principal, ID: p.ID},

@@ -103,7 +103,7 @@ type claims struct {
 // requests make it at once, the later one is kept.
 func (s *statements) about(ctx context.Context, id *identity.Identity, audience string) ([]string, error) {
 	now := s.now()
-	known, _ := id.Statement.Load().(*statement)
+	known, _ := id.StatementNote().Load().(*statement)
 	if known != nil && known.identity != id {
 		known = nil
 	}
@@ -115,7 +115,7 @@ func (s *statements) about(ctx context.Context, id *identity.Identity, audience 
 		return nil, err
 	}
 	st.next = known.without(audience, now.Add(-reuse), maxAudiences-1)
-	id.Statement.Keep(st)
+	id.StatementNote().Keep(st)
 	return st.text, nil
 }
 

@@ -28,7 +28,7 @@ func TestStatements(t *testing.T) {
 	signer := &counting{}
 	now := time.Unix(1_700_000_000, 0)
 	s := &statements{signer: signer, log: signer, issuer: "https://gate.example", now: func() time.Time { return now }}
-	ada := &identity.Identity{Principal: "usr_ada", Name: "ada"}
+	ada := &identity.Identity{Principal: "usr_ada", Name: "ada", Notes: new(identity.Notes)}
 	step := func(what string, id *identity.Identity, audience string, signed int) {
 		t.Helper()
 		text, err := s.about(t.Context(), id, audience)
@@ -47,22 +47,24 @@ func TestStatements(t *testing.T) {
 	// Somebody who was made from ada brings what was noted about her.
 	bob := *ada
 	bob.Principal = "usr_bob"
+	known := ada.StatementNote().Load()
 	step("about a copy", &bob, "a", 3)
 	step("about the copy again", &bob, "a", 3)
+	ada.StatementNote().Keep(known) // which the copy has taken the place of
 	step("the first after that", ada, "a", 3)
 
 	now = now.Add(reuse - time.Millisecond)
 	step("before its time", ada, "a", 3)
 	now = now.Add(time.Millisecond)
 	step("after its time", ada, "a", 4)
-	if st := ada.Statement.Load().(*statement); st.next != nil {
+	if st := ada.StatementNote().Load().(*statement); st.next != nil {
 		t.Errorf("the one for %s is kept after its time", st.next.audience)
 	}
 	for i := range 3 * maxAudiences {
 		step("for many", ada, fmt.Sprint("audience ", i), 5+i)
 	}
 	kept := 0
-	for st := ada.Statement.Load().(*statement); st != nil; st = st.next {
+	for st := ada.StatementNote().Load().(*statement); st != nil; st = st.next {
 		kept++
 	}
 	if kept != maxAudiences {

@@ -61,7 +61,5 @@ type Identity struct {
 	Grounds []revocation.Ground
 	AsOf    revocation.Position // the log position applied before the store was read
 
-	// Subject and Statement are room for what package policy and package gateway
-	// work out about this identity.
-	Subject, Statement Note
+	Notes *Notes // nil: nothing is noted
 }

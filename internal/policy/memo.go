@@ -13,10 +13,10 @@ import (
 
 // of returns what id looks like to the rules; it is noted on id.
 func (c *compiled) of(id *identity.Identity) *subject {
-	s, ok := id.Subject.Load().(*subject)
+	s, ok := id.SubjectNote().Load().(*subject)
 	if !ok || s.identity != id || s.rules != c {
 		s = c.subject(id)
-		id.Subject.Keep(s)
+		id.SubjectNote().Keep(s)
 	}
 	return s
 }

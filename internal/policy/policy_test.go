@@ -77,7 +77,7 @@ func setup(t testing.TB, cedar string, roles ...policy.Role) (*policy.Engine, *r
 func who(roles ...string) *identity.Identity {
 	return &identity.Identity{
 		Tenant: "ten_1", Principal: "usr_1", Kind: principal.User, Name: "ada",
-		Roles: roles, Method: identity.Password, Dialect: "sites",
+		Roles: roles, Method: identity.Password, Dialect: "sites", Notes: new(identity.Notes),
 	}
 }
 

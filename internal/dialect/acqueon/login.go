@@ -82,6 +82,7 @@ func (s *service) scoped(id *identity.Identity) *identity.Identity {
 		return id
 	}
 	seen := *id
+	seen.Notes = new(identity.Notes)
 	seen.Scopes = append(slices.Clone(id.Scopes), actionWatch)
 	return &seen
 }
