@@ -62,10 +62,6 @@ func (l *Line[T]) Next() (x T, ok bool) {
 		return x, false
 	}
 	q := l.take()
-	for len(q.items) == 0 { // had its turn and nobody came: a stranger again
-		delete(l.queues, q.source)
-		q = l.take()
-	}
 	x = q.items[0]
 	var none T
 	q.items[0] = none
@@ -77,7 +73,9 @@ func (l *Line[T]) Next() (x T, ok bool) {
 	return x, true
 }
 
+// take takes out the source whose turn it is. Call with length above 0.
 func (l *Line[T]) take() (q *queueOf[T]) {
+	l.forget()
 	from := &l.fresh
 	if len(l.fresh) == 0 || l.strict && len(l.known) > 0 {
 		from = &l.known
@@ -90,6 +88,16 @@ func (l *Line[T]) take() (q *queueOf[T]) {
 	(*from)[0] = nil
 	*from = (*from)[1:]
 	return q
+}
+
+// forget takes out those first of the known of whom nobody has come since their
+// turn: they are strangers again.
+func (l *Line[T]) forget() {
+	for len(l.known) > 0 && len(l.known[0].items) == 0 {
+		delete(l.queues, l.known[0].source)
+		l.known[0] = nil
+		l.known = l.known[1:]
+	}
 }
 
 // compared is among how many sources the one with fewest is looked for.

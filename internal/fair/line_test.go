@@ -1,6 +1,7 @@
 package fair_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -98,5 +99,25 @@ func TestLineGivesBackWhoIsLeft(t *testing.T) {
 	}
 	if l.Join("a", 4) {
 		t.Error("a closed line takes")
+	}
+}
+
+// However many strangers come, who is known has every second turn.
+func TestLineStrangersForEver(t *testing.T) {
+	t.Parallel()
+	l := fair.NewLine[string]()
+	const known, turns = 1000, 400
+	for range known {
+		l.Join("known", "known")
+	}
+	served := 0
+	for i := range turns {
+		l.Join(fmt.Sprint("stranger ", i), "stranger")
+		if who, ok := l.Next(); ok && who == "known" {
+			served++
+		}
+	}
+	if served < turns/2-1 {
+		t.Errorf("the known had %d of %d turns, want every second", served, turns)
 	}
 }
