@@ -32,9 +32,10 @@ type entrance struct {
 
 // Ten thousand clients that come back at once must not fail anybody else. What
 // their logins need of the processors is taken by a few at a time, in turn by
-// source; the others wait, which costs a few KiB each.
+// source; the others wait, which costs a few KiB each. Those who wait for somebody
+// else in their turn, such as a foreign issuer, keep it without holding others up.
 const (
-	turnsAtOnce  = 32
+	turnsAtOnce  = 4096
 	turnsWaiting = 16384
 )
 

@@ -9,8 +9,8 @@ import (
 	"gatehouse.dev/internal/fair"
 )
 
-// Those who wait have their turns in batches with a pause after each; somebody
-// who takes long holds nobody up for long, and all get a turn in the end.
+// Turns come in batches with a pause after each; somebody who takes long holds
+// nobody up for long, and all get a turn in the end.
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	const pause, patience = 100 * time.Microsecond, 2 * time.Millisecond
@@ -18,13 +18,18 @@ func TestBatches(t *testing.T) {
 		q := fair.NewQueue(3, 100)
 		q.InBatches(2)
 		var leave []func()
-		for range 3 { // nobody waits: no batch
+		began := time.Now()
+		for range 3 {
 			l, err := q.Enter(t.Context(), "first")
 			if err != nil {
 				t.Fatal(err)
 			}
 			leave = append(leave, l)
 		}
+		if took := time.Since(began); took != patience {
+			t.Errorf("the third had a turn after %v, want when patience with the two before ends", took)
+		}
+		time.Sleep(patience)
 		var in atomic.Int32
 		wait := func(n int, takes time.Duration) {
 			for range n {

@@ -59,15 +59,16 @@ const (
 	batchPatience = 2 * time.Millisecond
 )
 
-// InBatches has those who wait served n at a time, with a pause of a tenth of a
-// millisecond after each batch; call it before the first Enter. Work that
+// InBatches has all served n at a time, with a pause of a tenth of a millisecond
+// after each batch while others wait; call it before the first Enter. Work that
 // follows on work without a gap keeps the runtime from looking for what has come
 // from the network: it does so when it has nothing else to run, and otherwise
 // only every ten milliseconds, for a hundred connections. In the pause whoever
 // has asked for something else is heard.
 //
 // A batch of which somebody takes long, because he waits himself, does not hold
-// the next one up for more than two milliseconds.
+// the next one up for more than two milliseconds. So there can be many more turns
+// than n, and they are used up only by those who wait.
 func (q *Queue) InBatches(n int) { q.batch = max(n, 1) }
 
 // Enter waits for a turn for source and returns the function that gives it
@@ -78,23 +79,31 @@ func (q *Queue) Enter(ctx context.Context, source string) (leave func(), err err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := q.join(source)
+	w, batch, err := q.join(source)
 	if err != nil {
 		return nil, err
 	}
 	if w == nil {
-		return q.give, nil
+		return q.leaver(batch), nil
 	}
 	select {
 	case err := <-w.fate:
 		if err != nil {
 			return nil, err
 		}
-		return func() { q.leave(w.batch) }, nil
+		return q.leaver(w.batch), nil
 	case <-ctx.Done():
 		q.abandon(source, w)
 		return nil, ctx.Err()
 	}
+}
+
+// leaver gives back a turn of a batch; 0: of none.
+func (q *Queue) leaver(batch uint64) func() {
+	if batch == 0 {
+		return q.give
+	}
+	return func() { q.leave(batch) }
 }
 
 // Waiting is how many wait now, for metrics.
@@ -105,15 +114,15 @@ func (q *Queue) Waiting() int {
 }
 
 // join takes a free turn (then the waiter is nil) or a place in the queue.
-func (q *Queue) join(source string) (*waiter, error) {
+func (q *Queue) join(source string) (w *waiter, batch uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.free > 0 && q.waiting == 0 {
+	if q.free > 0 && q.waiting == 0 && q.welcome() {
 		q.free--
-		return nil, nil
+		return nil, q.number, nil
 	}
 	if q.waiting >= q.places && !q.makeRoom(source) {
-		return nil, ErrBusy
+		return nil, 0, ErrBusy
 	}
 	l := q.lanes[source]
 	if l == nil {
@@ -121,10 +130,32 @@ func (q *Queue) join(source string) (*waiter, error) {
 		q.lanes[source] = l
 		q.turn = append(q.turn, l)
 	}
-	w := &waiter{fate: make(chan error, 1)}
+	w = &waiter{fate: make(chan error, 1)}
 	l.waiters = append(l.waiters, w)
 	q.waiting++
-	return w, nil
+	return w, 0, nil
+}
+
+// welcome reports whether somebody who need not wait can be of the present
+// batch. Call with mu held.
+func (q *Queue) welcome() bool {
+	switch {
+	case q.batch == 0:
+		return true
+	case q.pausing || q.open == q.batch:
+		return false
+	case q.open == 0:
+		q.begin()
+	}
+	q.open++
+	return true
+}
+
+// begin begins a batch. Call with mu held.
+func (q *Queue) begin() {
+	q.number++
+	number := q.number
+	time.AfterFunc(batchPatience, func() { q.giveUp(number) })
 }
 
 // makeRoom sends away the last waiter of the longest lane, if that lane would
@@ -170,10 +201,8 @@ func (q *Queue) hand() {
 		return
 	}
 	if q.batch > 0 && q.free > 0 && q.waiting > 0 {
-		q.number++
+		q.begin()
 		q.open = min(q.batch, q.free, q.waiting)
-		number := q.number
-		time.AfterFunc(batchPatience, func() { q.giveUp(number) })
 	}
 	for n := 0; q.free > 0 && q.waiting > 0 && (q.batch == 0 || n < q.open); n++ {
 		q.free--
