@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"gatehouse.dev/internal/arrivals"
 	"gatehouse.dev/internal/config"
 	"gatehouse.dev/internal/gateway/forwarded"
 )
@@ -23,7 +24,7 @@ import (
 type door struct {
 	name     string
 	listener net.Listener
-	crowded  *perSource // nil: sources are not counted
+	arrivals *arrivals.Listener
 	server   *http.Server
 	tls      bool
 }
@@ -43,35 +44,34 @@ type doorOptions struct {
 
 // openDoor binds the address. Nothing is served before [door.serve].
 func openDoor(o doorOptions) (*door, error) {
-	l, err := bind(o.address, o.mode)
+	bound, err := bind(o.address, o.mode)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the %s: %w", o.name, err)
 	}
-	var crowded *perSource
-	if n := o.limits.ConnectionsPerSource; n > 0 {
-		crowded = limitPerSource(l, n, o.trust)
-		l = crowded
+	l, err := arrivals.New(bound, arrivals.Options{
+		Room: o.most, Patience: o.limits.HeaderTimeout.Std(),
+		PerSource: o.limits.ConnectionsPerSource, Uncounted: o.trust.Trusted,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for the %s: %w", o.name, err), bound.Close())
 	}
-	l = newArrivals(l, o.most, o.limits.HeaderTimeout.Std())
+	d := &door{name: o.name, listener: l, arrivals: l, tls: o.tls != nil}
 	if o.most > 0 {
-		l = netutil.LimitListener(l, o.most)
+		d.listener = netutil.LimitListener(l, o.most)
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(o.tls == nil) // from a proxy that ends TLS
-	d := &door{
-		name: o.name, listener: l, crowded: crowded, tls: o.tls != nil,
-		server: &http.Server{
-			Handler:           bodyDeadline(o.limits.BodyTimeout.Std(), lastWrite(o.limits.BodyTimeout.Std(), o.handler)),
-			ReadHeaderTimeout: o.limits.HeaderTimeout.Std(),
-			IdleTimeout:       o.limits.IdleTimeout.Std(),
-			MaxHeaderBytes:    int(o.limits.Header),
-			TLSConfig:         o.tls,
-			Protocols:         protocols,
-			// Handshakes that fail and the like: what the world does to every open port.
-			ErrorLog: slog.NewLogLogger(o.logger.With("listener", o.name).Handler(), slog.LevelDebug),
-		},
+	d.server = &http.Server{
+		Handler:           bodyDeadline(o.limits.BodyTimeout.Std(), lastWrite(o.limits.BodyTimeout.Std(), o.handler)),
+		ReadHeaderTimeout: o.limits.HeaderTimeout.Std(),
+		IdleTimeout:       o.limits.IdleTimeout.Std(),
+		MaxHeaderBytes:    int(o.limits.Header),
+		TLSConfig:         o.tls,
+		Protocols:         protocols,
+		// Handshakes that fail and the like: what the world does to every open port.
+		ErrorLog: slog.NewLogLogger(o.logger.With("listener", o.name).Handler(), slog.LevelDebug),
 	}
 	return d, nil
 }
@@ -124,10 +124,7 @@ func (d *door) close(ctx context.Context) error {
 // turnedAway is how many connections were closed because their source had too
 // many.
 func (d *door) turnedAway() int64 {
-	if d.crowded == nil {
-		return 0
-	}
-	return d.crowded.turnedAway.Load()
+	return d.arrivals.TurnedAway()
 }
 
 // url is where the door can be reached from this machine.

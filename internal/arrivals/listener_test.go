@@ -1,4 +1,4 @@
-package app
+package arrivals
 
 import (
 	"errors"
@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+func open(t *testing.T, l net.Listener, o Options) *Listener {
+	a, err := New(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
 // Ten thousand that return at once, in small: who connects after them is not
 // served after them.
 func TestArrivalsInTurnBySource(t *testing.T) {
@@ -18,13 +27,12 @@ func TestArrivalsInTurnBySource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newArrivals(l, 0, time.Minute)
-	defer a.Close()
+	a := open(t, l, Options{Patience: time.Minute})
 	dial := func(from string) net.Conn {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		c, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
-			t.Skipf("cannot connect from %s: %v", from, err)
+			t.Fatalf("cannot connect from %s: %v", from, err)
 		}
 		t.Cleanup(func() { c.Close() })
 		c.Write([]byte("G"))
@@ -78,8 +86,7 @@ func TestArrivalsThatSpeak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newArrivals(l, 0, patience)
-	defer a.Close()
+	a := open(t, l, Options{Patience: patience})
 	accepted := make(chan net.Conn)
 	go func() {
 		for {
@@ -141,5 +148,102 @@ func TestArrivalsThatSpeak(t *testing.T) {
 	}
 	if n := a.held.Load(); n != 0 {
 		t.Errorf("%d are held after the end", n)
+	}
+}
+
+// When there is no more room, those who have said nothing leave it to others
+// after a moment, and those who have spoken do not.
+func TestArrivalsWithoutRoom(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, l, Options{Room: 3, Patience: time.Hour, PerSource: 100})
+	dial := func(word string) net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, word)
+		return c
+	}
+	go a.begin.Do(func() { go a.receive() }) // nobody is handed over yet
+	first := dial("first")
+	for a.line.Waiting() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	silent := []net.Conn{dial(""), dial("")}
+	for a.held.Load() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	last := []net.Conn{dial("second"), dial("third")}
+	for _, c := range silent {
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("who says nothing is told %v", err)
+		}
+	}
+	if took := time.Since(began); took < crowdedPatience/2 {
+		t.Errorf("who says nothing is sent away after %v", took)
+	}
+	for _, who := range []net.Conn{first, last[0], last[1]} {
+		c, err := a.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := c.RemoteAddr().String(), who.LocalAddr().String(); got != want {
+			t.Errorf("%s is handed over, want %s", got, want)
+		}
+		c.Close()
+	}
+	a.sources.mu.Lock()
+	defer a.sources.mu.Unlock()
+	if n := len(a.sources.open); n != 0 {
+		t.Errorf("%d sources are counted in the end", n)
+	}
+}
+
+// Those who hang up before they say anything are not handed over when their
+// connection was reset, and leave nothing behind.
+func TestArrivalsThatLeave(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, l, Options{Patience: time.Hour, PerSource: 1000})
+	for range 100 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	stays, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stays.Close()
+	io.WriteString(stays, "x")
+	for {
+		c, err := a.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := c.RemoteAddr().String()
+		c.Close()
+		if from == stays.LocalAddr().String() {
+			break
+		}
+		t.Errorf("%s is handed over", from)
+	}
+	for deadline := time.Now().Add(10 * time.Second); a.held.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d are held in the end", a.held.Load())
+		}
 	}
 }
