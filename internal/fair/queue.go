@@ -3,6 +3,7 @@ package fair
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -20,8 +21,10 @@ type Queue struct {
 
 	batch   int    // turns given to waiters together; 0: each as it becomes free
 	number  uint64 // of the latest batch
-	open    int    // its turns that still are waited for
+	begun   time.Time
+	open    int // its turns that still are waited for
 	pausing bool
+	waited  *time.Timer // for the latest batch
 
 	give func() // leave, made once so that a free turn costs no allocation
 
@@ -69,7 +72,11 @@ const (
 // A batch of which somebody takes long, because he waits himself, does not hold
 // the next one up for more than two milliseconds. So there can be many more turns
 // than n, and they are used up only by those who wait.
-func (q *Queue) InBatches(n int) { q.batch = max(n, 1) }
+func (q *Queue) InBatches(n int) {
+	q.batch = max(n, 1)
+	q.waited = time.AfterFunc(time.Hour, q.giveUp)
+	q.waited.Stop()
+}
 
 // Enter waits for a turn for source and returns the function that gives it
 // back, to be called exactly once. It fails with [ErrBusy] when there is no
@@ -154,8 +161,8 @@ func (q *Queue) welcome() bool {
 // begin begins a batch. Call with mu held.
 func (q *Queue) begin() {
 	q.number++
-	number := q.number
-	time.AfterFunc(batchPatience, func() { q.giveUp(number) })
+	q.begun = time.Now()
+	q.waited.Reset(batchPatience)
 }
 
 // makeRoom sends away the last waiter of the longest lane, if that lane would
@@ -187,9 +194,12 @@ func (q *Queue) leave(batch uint64) {
 	defer q.mu.Unlock()
 	q.free++
 	if batch == q.number && q.open > 0 {
-		if q.open--; q.open == 0 && q.waiting > 0 {
-			q.pausing = true
-			time.AfterFunc(batchPause, q.resume)
+		if q.open--; q.open == 0 {
+			q.waited.Stop()
+			if q.waiting > 0 {
+				q.pausing = true
+				time.AfterFunc(batchPause, q.resume)
+			}
 		}
 	}
 	q.hand()
@@ -210,19 +220,22 @@ func (q *Queue) hand() {
 	}
 }
 
-// resume ends a pause.
+// resume ends a pause. Whoever has something to do now comes first: when the
+// processors have too much of it, another batch would make all wait longer.
 func (q *Queue) resume() {
+	runtime.Gosched()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.pausing = false
 	q.hand()
 }
 
-// giveUp no longer waits for a batch.
-func (q *Queue) giveUp(batch uint64) {
+// giveUp no longer waits for a batch, once all that can run has run.
+func (q *Queue) giveUp() {
+	runtime.Gosched()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if batch == q.number && q.open > 0 {
+	if q.open > 0 && time.Since(q.begun) >= batchPatience {
 		q.open = 0
 		q.hand()
 	}
