@@ -171,6 +171,16 @@ func (c *conn) Message(_ *socket.Conn, _ bool, payload []byte) {
 		return
 	}
 	initialised := c.feed != nil
+	if !initialised {
+		// In a turn, as the handshake was, and not behind those that only come. All
+		// of it: those who come together also say this together.
+		leave, err := c.Turns.Enter(c.socket.Context(), "begun/"+fair.Source(c.facts.Remote))
+		if err != nil {
+			c.close(socket.CodeTryAgain, "too busy")
+			return
+		}
+		defer leave()
+	}
 	init, err := ParseInitialization(payload, c.name)
 	switch {
 	case err == nil && !initialised:
@@ -206,13 +216,6 @@ func (c *conn) initialise(in Initialization) {
 		c.Logger.Info("acqueon: repaired the initialization of a client", "name", c.name)
 	}
 	c.expire(true) // in the place of the wait for it
-	// In a turn, as the handshake was, and not behind those that only come.
-	leave, err := c.Turns.Enter(c.socket.Context(), "begun/"+fair.Source(c.facts.Remote))
-	if err != nil {
-		c.close(socket.CodeTryAgain, "too busy")
-		return
-	}
-	defer leave()
 	c.send(encodeMessage(ReportList(c.name, in.Zone, time.Now())))
 
 	c.feed, c.zone = f, in.Zone

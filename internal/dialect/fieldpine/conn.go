@@ -104,22 +104,33 @@ func (c *conn) Message(_ *socket.Conn, text bool, payload []byte) {
 	c.received(len(payload))
 	switch {
 	case c.doomed:
-		return
 	case c.pending != nil:
 		c.prove(text, payload)
-		return
 	case c.sealer != nil:
 		c.unseal(text, payload)
-		return
 	case c.loggedIn():
 		c.request(text, payload)
+	case c.failures < maxFailures:
+		c.inTurn(func() { c.introduce(text, payload) })
+	}
+}
+
+// inTurn does what is owed to somebody who is not known yet. Ten thousand of them
+// who come at once all say who they are at the same moment.
+func (c *conn) inTurn(do func()) {
+	leave, err := c.Turns.Enter(c.socket.Context(), fair.Source(c.facts.Remote))
+	if err != nil { // says nothing about the credential
+		c.socket.Close(socket.CodeTryAgain, "")
 		return
 	}
-	// Until a login succeeds nothing is said and nothing done, in words or in
-	// time: the socket ends when it would have ended anyway.
-	if c.failures >= maxFailures {
-		return
-	}
+	defer leave()
+	do()
+}
+
+// introduce takes a packet of somebody who has not logged in. Until that succeeds
+// nothing is said and nothing done, in words or in time: the socket ends when it
+// would have ended anyway.
+func (c *conn) introduce(text bool, payload []byte) {
 	p, err := parsePacket(payload)
 	switch {
 	case !text || errors.Is(err, errNotPacket):
@@ -158,7 +169,7 @@ func (c *conn) request(text bool, payload []byte) {
 	case err != nil:
 		c.send(p.failed(http.StatusBadRequest, err.Error()))
 	case p.Action == actionLogin:
-		c.login(p)
+		c.inTurn(func() { c.login(p) })
 	case p.Action == actionIgnore:
 	case p.Action == actionOption:
 		c.setOption(p)

@@ -59,7 +59,9 @@ func (n *pending) attempt(c *conn) authn.Attempt {
 func (c *conn) prove(text bool, payload []byte) {
 	arrived, next := time.Now(), c.pending
 	c.pending = nil
-	first, ok := c.proved(next, text, payload)
+	var first []byte
+	ok := false
+	c.inTurn(func() { first, ok = c.proved(next, text, payload) })
 	if !ok {
 		c.doomed = true
 		c.Wheel.Set(&c.timer, max(0, time.Until(arrived.Add(refusalTime))), func() { c.socket.Close(socket.CodePolicy, "") })

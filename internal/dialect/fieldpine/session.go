@@ -12,7 +12,6 @@ import (
 	"gatehouse.dev/internal/identity"
 	"gatehouse.dev/internal/inbound"
 	"gatehouse.dev/internal/live"
-	"gatehouse.dev/internal/socket"
 )
 
 // login is one successful login on a socket. Those without a thread make up the
@@ -51,13 +50,7 @@ func (c *conn) admit(p packet, a authn.Attempt, o options, ready func()) bool {
 	if !c.room(thread) {
 		return false
 	}
-	leave, err := c.Turns.Enter(c.socket.Context(), fair.Source(c.facts.Remote))
-	if err != nil { // says nothing about the credential
-		c.socket.Close(socket.CodeTryAgain, "")
-		return false
-	}
 	id, err := c.Door.Login(c.socket.Context(), a)
-	leave()
 	if err != nil {
 		c.failures++
 		return false
