@@ -25,11 +25,11 @@ func Prepare(e Event, now time.Time) (Event, error) {
 	if len(e.Personal) > 0 {
 		return Event{}, ErrUnprotected
 	}
-	if e.ID == "" {
-		e.ID = id.New("aud")
-	}
 	if e.At.IsZero() {
 		e.At = now
+	}
+	if e.ID == "" {
+		e.ID = newID(e.At)
 	}
 	e.At = time.UnixMicro(e.At.UnixMicro()).UTC()
 	if e.Count == 0 {
@@ -48,6 +48,9 @@ func Prepare(e Event, now time.Time) (Event, error) {
 	e.Detail = cleanMap(e.Detail)
 	return e, nil
 }
+
+// newID sorts rows as they came, mostly: the index of all of them grows at its end.
+func newID(at time.Time) string { return id.Dated("aud", at) }
 
 // clean returns s as every engine stores it.
 func clean(s string) string {

@@ -1,11 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-
-	"gatehouse.dev/internal/id"
+	"time"
 )
 
 // Protect replaces Personal by its ciphertext, bound to the event's id, which
@@ -17,7 +17,7 @@ func Protect(ctx context.Context, p Protector, e Event) (Event, error) {
 		return e, nil
 	}
 	if e.ID == "" {
-		e.ID = id.New("aud")
+		e.ID = newID(cmp.Or(e.At, time.Now()))
 	}
 	plain, err := json.Marshal(cleanMap(e.Personal))
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"gatehouse.dev/internal/id"
 )
 
 const (
@@ -198,7 +196,7 @@ func (r *Recorder) write(ctx context.Context, batch []Event) {
 	}
 	for i := range batch { // so that a batch sent twice is stored once
 		if batch[i].ID == "" {
-			batch[i].ID = id.New("aud")
+			batch[i].ID = newID(batch[i].At)
 		}
 	}
 	wait := retryFirst

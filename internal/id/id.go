@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	mathrand "math/rand/v2"
 	"strings"
+	"time"
 )
 
 var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -16,6 +17,18 @@ var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPaddin
 func New(prefix string) string {
 	var b [17]byte
 	rand.Read(b[:])
+	return format(prefix, &b)
+}
+
+// Dated is like New, and begins with the time in milliseconds (48 bits; 82 are
+// random), so that an index of things made one after the other grows at its end
+// and not everywhere at once.
+func Dated(prefix string, at time.Time) string {
+	var b [17]byte
+	rand.Read(b[6:])
+	ms := at.UnixMilli()
+	binary.BigEndian.PutUint16(b[:], uint16(ms>>32))
+	binary.BigEndian.PutUint32(b[2:], uint32(ms))
 	return format(prefix, &b)
 }
 

@@ -3,11 +3,16 @@ package id
 import (
 	"regexp"
 	"testing"
+	"time"
 )
 
 func TestShape(t *testing.T) {
 	t.Parallel()
-	for prefix, next := range map[string]func() string{"cre": func() string { return New("cre") }, "req": Request} {
+	for prefix, next := range map[string]func() string{
+		"cre": func() string { return New("cre") },
+		"aud": func() string { return Dated("aud", time.Unix(1, 0)) },
+		"req": Request,
+	} {
 		shape := regexp.MustCompile("^" + prefix + "_[0-9a-hjkmnp-tv-z]{26}$")
 		seen := draw(t, next, shape)
 		if len(seen) != 1000 {
@@ -18,6 +23,18 @@ func TestShape(t *testing.T) {
 				t.Errorf("%s begins with %q", s, Prefix(s))
 			}
 		}
+	}
+}
+
+func TestDated(t *testing.T) {
+	t.Parallel()
+	last := ""
+	for at := time.Unix(0, 0); at.Year() < 10_000; at = at.AddDate(7, 0, 0).Add(time.Millisecond) {
+		s := Dated("aud", at)
+		if s <= last {
+			t.Errorf("%v: %s does not sort behind %s", at, s, last)
+		}
+		last = s
 	}
 }
 
