@@ -63,23 +63,38 @@ func (w *writer) statements(batch []*operation) error {
 	if err := w.c.run("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	run := w.runOne
+	if len(batch) == 1 {
+		run = w.runAlone
+	}
 	kept := 0
 	for _, op := range batch {
-		if err := w.runOne(op); err != nil {
+		if err := run(op); err != nil {
 			return err
 		}
 		if op.err == nil {
 			kept++
 		}
 	}
-	if kept == 0 {
-		return w.c.run("ROLLBACK") // nothing to make durable, so no fsync
+	if kept == 0 { // nothing to make durable, so no fsync
+		if w.c.run("ROLLBACK") != nil { // SQLite has done it by itself
+			return fmt.Errorf("%w: %w", errLost, batch[0].err)
+		}
+		return nil
 	}
 	if err := w.c.run("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	w.commits.Add(1)
 	w.operations.Add(int64(kept))
+	return nil
+}
+
+// runAlone runs the only operation of a transaction, which the transaction itself
+// can undo: for a savepoint SQLite copies each page before it is changed.
+func (w *writer) runAlone(op *operation) error {
+	op.q = guard.New(w.c, context.WithoutCancel)
+	op.err = op.q.Run(op.fn)
 	return nil
 }
 

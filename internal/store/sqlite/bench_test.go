@@ -141,6 +141,25 @@ func BenchmarkRotateRefresh(b *testing.B) {
 	})
 }
 
+// BenchmarkAppendEvents is what a login costs in the record, written with others.
+func BenchmarkAppendEvents(b *testing.B) {
+	s, _ := bench(b)
+	const together = 256
+	events := make([]audit.Event, 0, together)
+	for i := range b.N {
+		events = append(events, audit.Event{
+			ID: id.Dated("aud", time.Now()), Tenant: "ten_1", Actor: "usr_1", Action: "login", Target: fmt.Sprint("crd_", i%100),
+			Dialect: "acqueon", Method: "key_pair", Request: id.New("req"),
+		})
+		if len(events) == together || i == b.N-1 {
+			if err := s.AppendEvents(b.Context(), events); err != nil {
+				b.Fatal(err)
+			}
+			events = events[:0]
+		}
+	}
+}
+
 // BenchmarkRecordByLookup is what a verification costs that is not remembered.
 func BenchmarkRecordByLookup(b *testing.B) {
 	s, c := bench(b)

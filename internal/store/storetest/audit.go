@@ -37,6 +37,42 @@ func auditRows(t *testing.T, w *world) {
 	}
 }
 
+// auditMany writes more than goes into one statement, some of it again.
+func auditMany(t *testing.T, w *world) {
+	ctx := t.Context()
+	events := make([]audit.Event, 75)
+	for i := range events {
+		text := fmt.Sprint("_", i)
+		events[i] = audit.Event{
+			ID: "aud" + text, At: whole.Add(time.Duration(i) * time.Second), Node: "nod" + text, Tenant: "ten" + text, Actor: "usr" + text,
+			Action: "login" + text, Target: "cre" + text, Outcome: audit.Refused, Reason: "why" + text, Dialect: "ayyeka" + text,
+			Method: "password" + text, Request: "req" + text, Count: int64(i + 1), Detail: map[string]string{"a": text},
+			Person: "per" + text, Sealed: []byte{byte(i)},
+		}
+	}
+	ok(t, w.AppendEvents(ctx, events[:10]))
+	ok(t, w.AppendEvents(ctx, append(events, events[20:60]...)))
+	rows, err := w.Events(ctx, audit.Filter{Since: whole, Until: whole.Add(time.Hour)})
+	ok(t, err)
+	if len(rows) != len(events) {
+		t.Fatalf("%d rows of %d events", len(rows), len(events))
+	}
+	for i, row := range rows {
+		if i > 0 && row.Number <= rows[i-1].Number {
+			t.Errorf("row %d has number %d after %d", i, row.Number, rows[i-1].Number)
+		}
+		same(t, fmt.Sprint("row ", i), row, audit.Row{Event: events[i]}, cmpopts.IgnoreFields(audit.Row{}, "Number"))
+	}
+	last := audit.Event{ID: "aud_last", Action: "x", Personal: map[string]string{"a": "b"}}
+	for i := range events {
+		events[i].ID += "'"
+	}
+	fails(t, "unprotected", w.AppendEvents(ctx, append(events, last)), audit.ErrUnprotected)
+	if rows, _ := w.Events(ctx, audit.Filter{Since: whole, Until: whole.Add(time.Hour)}); len(rows) != len(events) {
+		t.Error("part of a batch was kept")
+	}
+}
+
 func auditFilter(t *testing.T, w *world) {
 	ctx := t.Context()
 	for i, e := range []audit.Event{

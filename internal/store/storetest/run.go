@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		"Nodes":                nodes,
 		"AuditWithChange":      auditWithChange,
 		"AuditRows":            auditRows,
+		"AuditMany":            auditMany,
 		"AuditFilter":          auditFilter,
 		"AuditChain":           auditChain,
 		"AuditChainRace":       auditChainRace,
