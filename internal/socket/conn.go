@@ -31,6 +31,8 @@ var (
 	// ErrSlow is returned by Send, and is the end of the socket, when its queue
 	// is full.
 	ErrSlow = errors.New("the reader is too slow")
+
+	errSilent = errors.New("the peer answers no pings")
 )
 
 // Options are what sockets of one kind have in common. Zero fields take their
@@ -99,7 +101,7 @@ type Conn struct {
 	kind    *Kind
 	raw     net.Conn
 	early   []byte
-	first   [2]byte // of the frame that is waited for
+	first   [6]byte // of the frame that is waited for: a client's header, at least
 	handler Handler
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -180,7 +182,7 @@ func (c *Conn) ping() {
 	}
 	if int(c.missed.Add(1)) > c.kind.o.PingsMissed {
 		// Not here: closing TLS may take seconds, and the wheel serves all.
-		c.kind.o.Wheel.enders.do(c, func(c *Conn) { c.drop(errors.New("the peer answers no pings")) })
+		c.kind.o.Wheel.enders.do((*silenced)(c))
 		return
 	}
 	c.enqueue(pingFrame, false)

@@ -33,11 +33,23 @@ type crew struct {
 	watching bool
 }
 
-// job is a method of a socket.
-type job struct {
-	conn *Conn
-	do   func(*Conn)
-}
+// job is small. Those of sockets are the socket itself under another type, which
+// costs nothing.
+type job interface{ do() }
+
+type (
+	writing   Conn
+	ending    Conn
+	giving    Conn
+	silenced  Conn
+	something func()
+)
+
+func (c *writing) do()  { (*Conn)(c).write() }
+func (c *ending) do()   { (*Conn)(c).end() }
+func (c *giving) do()   { c.raw.Close() }
+func (c *silenced) do() { (*Conn)(c).drop(errSilent) }
+func (f something) do() { f() }
 
 type worker struct {
 	done  int  // jobs
@@ -64,11 +76,11 @@ func newCrew(atOnce int) *crew {
 	return &crew{atOnce: max(atOnce, 1), allowed: max(atOnce, 1), patience: crewPatience, workers: make(map[*worker]struct{})}
 }
 
-// do has f done with c, soon. It never blocks.
-func (w *crew) do(c *Conn, f func(*Conn)) {
+// do has j done, soon. It never blocks.
+func (w *crew) do(j job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.jobs = append(w.jobs, job{c, f})
+	w.jobs = append(w.jobs, j)
 	if len(w.workers)-w.stuck < w.allowed {
 		w.hire()
 		return
@@ -92,7 +104,7 @@ func (w *crew) work(me *worker) {
 		if !ok {
 			return
 		}
-		j.do(j.conn)
+		j.do()
 		if me.done%crewTurn == 0 { // only look writes to the rest of it
 			time.Sleep(crewRest)
 			w.giveWay()
@@ -126,10 +138,10 @@ func (w *crew) take(me *worker) (job, bool) {
 	}
 	if w.next == len(w.jobs) || len(w.workers)-w.stuck > w.allowed {
 		delete(w.workers, me)
-		return job{}, false
+		return nil, false
 	}
 	j := w.jobs[w.next]
-	w.jobs[w.next] = job{}
+	w.jobs[w.next] = nil
 	if w.next++; w.next == len(w.jobs) {
 		w.next = 0
 		if w.jobs = w.jobs[:0]; cap(w.jobs) > 1024 {

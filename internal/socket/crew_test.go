@@ -18,7 +18,7 @@ func TestCrewWorksAFewAtATime(t *testing.T) {
 	var all sync.WaitGroup
 	all.Add(jobs)
 	for range jobs {
-		w.do(nil, func(*Conn) {
+		w.do(something(func() {
 			defer all.Done()
 			if n := now.Add(1); n > most.Load() {
 				most.Store(n)
@@ -26,7 +26,7 @@ func TestCrewWorksAFewAtATime(t *testing.T) {
 			time.Sleep(10 * time.Microsecond)
 			now.Add(-1)
 			done.Add(1)
-		})
+		}))
 	}
 	all.Wait()
 	if done.Load() != jobs || most.Load() > atOnce {
@@ -55,10 +55,10 @@ func TestCrewReplacesWhoIsStuck(t *testing.T) {
 	var stuck sync.WaitGroup
 	stuck.Add(5)
 	for range 5 {
-		w.do(nil, func(*Conn) { defer stuck.Done(); <-release })
+		w.do(something(func() { defer stuck.Done(); <-release }))
 	}
 	done := make(chan struct{})
-	w.do(nil, func(*Conn) { close(done) })
+	w.do(something(func() { close(done) }))
 	select {
 	case <-done:
 	case <-time.After(10 * time.Second):
@@ -86,14 +86,14 @@ func TestCrewGivesWay(t *testing.T) {
 	then.first = first
 	release := make(chan struct{})
 	for range crewMany + 2 {
-		first.do(nil, func(*Conn) { <-release })
+		first.do(something(func() { <-release }))
 	}
 	first.patience = time.Hour
 	began := time.Now()
 	var all sync.WaitGroup
 	all.Add(2 * crewTurn)
 	for range 2 * crewTurn {
-		then.do(nil, func(*Conn) { all.Done() })
+		then.do(something(func() { all.Done() }))
 	}
 	all.Wait()
 	if took := time.Since(began); took < crewWay {
@@ -109,10 +109,10 @@ func TestCrewPassesManyThatBlock(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	for range 1000 {
-		w.do(nil, func(*Conn) { <-release })
+		w.do(something(func() { <-release }))
 	}
 	done := make(chan struct{})
-	w.do(nil, func(*Conn) { close(done) })
+	w.do(something(func() { close(done) }))
 	select {
 	case <-done:
 	case <-time.After(3 * time.Second):

@@ -27,7 +27,7 @@ func (c *Conn) read() {
 	}
 	c.closing = true
 	c.mu.Unlock()
-	c.kind.o.Wheel.enders.do(c, (*Conn).end)
+	c.kind.o.Wheel.enders.do((*ending)(c))
 }
 
 // end clears away a socket whose reader has gone.
@@ -86,12 +86,16 @@ func (c *Conn) readMessages() error {
 // that are gone. From the first byte on the peer has ReadTimeout.
 func (c *Conn) readHeader(fragmented bool) (ws.Header, error) {
 	in := (*input)(c)
-	first := c.first[:]
-	if _, err := io.ReadFull(in, first); err != nil {
+	n, err := io.ReadAtLeast(in, c.first[:], 2)
+	if err != nil {
 		return ws.Header{}, err
 	}
+	first := c.first[:n]
 	if !fragmented {
 		c.raw.SetReadDeadline(time.Now().Add(c.kind.o.ReadTimeout))
+	}
+	if first[1]&0x80 == 0 {
+		return ws.Header{}, protocolFault(ws.ErrProtocolMaskRequired.Error())
 	}
 	h, err := ws.ReadHeader(&prefixed{first, in})
 	if err != nil {
@@ -273,7 +277,7 @@ func (c *input) Read(p []byte) (int, error) {
 	return c.raw.Read(p)
 }
 
-// prefixed gives back the two bytes that were read to wait for a frame.
+// prefixed gives back the bytes that were read to wait for a frame.
 type prefixed struct {
 	first []byte
 	rest  io.Reader

@@ -48,6 +48,14 @@ func NewWheel() *Wheel {
 	return w
 }
 
+// Tell has f done among the writes of all sockets. It is for the last words to
+// peers that f holds the connections of: a few are told at a time, and before
+// anything is cleared away.
+func (w *Wheel) Tell(f func()) { w.writers.do(something(f)) }
+
+// Clear has f done when nobody, or not many, wait to be told something.
+func (w *Wheel) Clear(f func()) { w.enders.do(something(f)) }
+
 // Run turns the wheel until ctx ends.
 func (w *Wheel) Run(ctx context.Context) {
 	ticker := time.NewTicker(Tick)

@@ -40,7 +40,7 @@ func (c *Conn) push(f Frame) {
 	c.waiting += f.Len()
 	if !c.writing {
 		c.writing = true
-		c.kind.o.Wheel.writers.do(c, (*Conn).write)
+		c.kind.o.Wheel.writers.do((*writing)(c))
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *Conn) Close(code uint16, reason string) {
 
 // giveUp runs on the wheel's goroutine. Closing TLS may take seconds.
 func (c *Conn) giveUp() {
-	c.kind.o.Wheel.enders.do(c, func(c *Conn) { c.raw.Close() })
+	c.kind.o.Wheel.enders.do((*giving)(c))
 }
 
 // CloseError is why a socket ended when one side closed it.
