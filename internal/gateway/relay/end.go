@@ -16,7 +16,15 @@ const (
 
 // pumpEnded settles what the end of one direction means for both sides.
 func (r *Relay) pumpEnded(from, to *side, err error) {
-	if r.ended() {
+	r.mu.Lock()
+	r.unread = r.unread || from == r.caller
+	ended, last := r.verdict != nil, r.last && from == r.caller
+	r.mu.Unlock()
+	if last {
+		r.drain(from)
+		r.finish()
+	}
+	if ended {
 		return // whoever executes the verdict closes both
 	}
 	var f *fault
@@ -68,11 +76,47 @@ func (r *Relay) loss(lost *side) Code {
 }
 
 // execute ends the relay as the gate has decided: from here on nothing passes.
+// The caller is told first. With thousands of them the rest can wait until all
+// have been.
 func (r *Relay) execute() {
-	r.mu.Lock()
-	v := *r.verdict
-	r.mu.Unlock()
 	r.cancel()
+	r.o.Wheel.Tell(func() {
+		if r.caller.write.TryLock() {
+			said := r.bye(r.caller, r.verdict.code, r.verdict.reason, lastWord)
+			r.caller.write.Unlock()
+			if said {
+				r.o.Wheel.Clear(r.clear)
+				return
+			}
+		}
+		go r.force() // a frame is in the way, or the caller does not read
+	})
+}
+
+// clear ends what is left when the caller has been told.
+func (r *Relay) clear() {
+	if !r.backend.write.TryLock() { // the caller is in the middle of a frame
+		go r.force()
+		return
+	}
+	r.bye(r.backend, GoingAway, r.verdict.reason, lastWord)
+	r.backend.write.Unlock()
+	r.closed()
+	r.backend.conn.Close() // ends its pump
+	r.mu.Lock()
+	r.last = !r.unread
+	last := r.last
+	r.mu.Unlock()
+	if last {
+		r.caller.conn.SetReadDeadline(time.Now().Add(linger)) // of its pump, which drains it
+	} else {
+		go r.leave()
+	}
+}
+
+// force ends a relay that one of its pumps holds.
+func (r *Relay) force() {
+	v := r.verdict
 	r.caller.conn.SetReadDeadline(past) // wakes the pumps
 	r.backend.conn.SetReadDeadline(past)
 	said := r.sayBye(r.caller, v.code, v.reason, lastWord)
@@ -84,6 +128,12 @@ func (r *Relay) execute() {
 	if !said { // the machine was busy, or a frame was in the way; nothing waits for this one any more
 		r.sayBye(r.caller, v.code, v.reason, linger)
 	}
+	r.leave()
+}
+
+// leave closes a relay whose pumps end.
+func (r *Relay) leave() {
+	r.pumps.Wait()
 	r.drain(r.caller)
 	r.finish()
 }
@@ -97,6 +147,11 @@ func (r *Relay) sayBye(s *side, code Code, reason string, within time.Duration) 
 		}
 	}
 	defer s.write.Unlock()
+	return r.bye(s, code, reason, within)
+}
+
+// bye is sayBye for who holds write.
+func (r *Relay) bye(s *side, code Code, reason string, within time.Duration) bool {
 	if s.saidBye && !s.unheard {
 		return true
 	}

@@ -138,7 +138,7 @@ func TestBackendGoes(t *testing.T) {
 // TestCallerGoes: the backend hears of it, however it happens.
 func TestCallerGoes(t *testing.T) {
 	t.Parallel()
-	masked := func(f ws.Frame) []byte { b, _ := ws.CompileFrame(ws.MaskFrame(f)); return b }
+	masked := func(f ws.Frame) []byte { return masked(t, f) }
 	for name, c := range map[string]struct {
 		say    []byte
 		caller ws.StatusCode // what the caller is told; 0: nothing

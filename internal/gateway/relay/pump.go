@@ -99,6 +99,9 @@ func (r *Relay) frame(from, to *side, in *bufio.Reader, count func(int)) error {
 	if err := from.order(&h, r.o.MaxMessage); err != nil {
 		return err
 	}
+	if r.ctx.Err() != nil {
+		return errGone
+	}
 	if r.hooks.Pass != nil {
 		if err := r.hooks.Pass(r.ctx); err != nil {
 			return err

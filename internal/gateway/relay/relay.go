@@ -84,6 +84,8 @@ type Relay struct {
 	started bool
 	verdict *fault // how the gate ends it; nil: not (yet)
 	closing bool   // one side has said goodbye, or the gate
+	last    bool   // the caller's pump closes what is left
+	unread  bool   // it has ended
 	over    sync.Once
 }
 
@@ -167,7 +169,7 @@ func (r *Relay) run() {
 	ended := r.verdict != nil
 	r.mu.Unlock()
 	if ended {
-		go r.execute()
+		r.execute()
 	}
 	r.o.Wheel.Set(&r.silence, r.o.PingEvery, r.look)
 	go func() {
@@ -190,7 +192,7 @@ func (r *Relay) End(code Code, reason string) {
 	}
 	r.verdict = &fault{code, reason}
 	if r.started {
-		go r.execute()
+		r.execute()
 	}
 }
 
