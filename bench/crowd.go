@@ -168,6 +168,8 @@ type crowd struct {
 	marker  atomic.Pointer[marker]
 	ended   atomic.Int64
 	gone    chan struct{} // closed when all were closed by the server
+	over    chan struct{} // closed by scatter
+	end     sync.Once
 
 	readers sync.WaitGroup
 }
@@ -181,7 +183,7 @@ type marker struct {
 
 // gather opens n clients, so many at a time.
 func gather(ctx context.Context, v visit, n, atOnce int) (*crowd, error) {
-	c := &crowd{members: make([]*member, n), gone: make(chan struct{})}
+	c := &crowd{members: make([]*member, n), gone: make(chan struct{}), over: make(chan struct{})}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i := range n {
@@ -200,15 +202,21 @@ func gather(ctx context.Context, v visit, n, atOnce int) (*crowd, error) {
 	return c, nil
 }
 
-// listen reads until the server closes.
+// listen reads until the server closes. Those who are told so hang up when all
+// have been: on machines of their own they would not take the processors that the
+// server tells the others with.
 func (c *crowd) listen(m *member) {
 	for {
 		op, payload, err := m.next()
 		if err != nil || op == ws.OpClose {
-			m.leave()
 			if c.ended.Add(1) == int64(len(c.members)) {
 				close(c.gone)
 			}
+			select {
+			case <-c.gone:
+			case <-c.over:
+			}
+			m.leave()
 			return
 		}
 		if k := c.marker.Load(); k != nil && bytes.Contains(payload, k.text) && k.left.Add(-1) == 0 {
@@ -219,6 +227,7 @@ func (c *crowd) listen(m *member) {
 
 // scatter ends all of them from this side.
 func (c *crowd) scatter() {
+	c.end.Do(func() { close(c.over) })
 	for _, m := range c.members {
 		if m != nil {
 			m.leave()
