@@ -23,7 +23,7 @@ func encryptionSecret(t *testing.T, h *apptest.House, user string, roles ...stri
 
 func dialWith(t *testing.T, h *apptest.House, c fieldpine.Credential) (*fieldpine.Conn, error) {
 	t.Helper()
-	conn, err := fieldpine.Dial(t.Context(), socketURL(h)+"/fd1/open_websocket", c, &fieldpine.Options{LoginTimeout: 5 * time.Second})
+	conn, err := fieldpine.Dial(t.Context(), socketURL(h)+"/fd1/open_websocket", c, &fieldpine.Options{LoginTimeout: 15 * time.Second}) // deriving a key takes its time
 	if err == nil {
 		t.Cleanup(func() { conn.Close() })
 	}
