@@ -374,7 +374,8 @@ type Limits struct {
 	// How long a connection may rest between requests.
 	IdleTimeout Duration `yaml:"idle_timeout"`
 
-	// Connections open at once on the gate; 0 for no bound. As many more may wait.
+	// Connections open at once on the gate; 0 for no bound. As many more may wait; when they
+	// do, a client has one second to say its first word.
 	Connections int `yaml:"connections"`
 
 	// Connections open at once from one IPv4 address or one IPv6 /64, on the gate and
