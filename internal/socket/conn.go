@@ -191,6 +191,12 @@ func (c *Conn) ping() {
 
 // drop ends the socket at once, without a close frame.
 func (c *Conn) drop(why error) {
+	c.abandon(why)
+	c.raw.Close()
+}
+
+// abandon is drop but for closing the connection, which over TLS may take seconds.
+func (c *Conn) abandon(why error) {
 	c.mu.Lock()
 	if c.why == nil {
 		c.why = why
@@ -199,5 +205,4 @@ func (c *Conn) drop(why error) {
 	c.queue = nil
 	c.mu.Unlock()
 	c.cancel(why)
-	c.raw.Close()
 }

@@ -11,7 +11,8 @@ import (
 func (c *Conn) Send(f Frame) error {
 	err := c.enqueue(f, true)
 	if err == ErrSlow {
-		c.drop(ErrSlow)
+		c.abandon(ErrSlow)
+		c.giveUp()
 	}
 	return err
 }
@@ -65,7 +66,7 @@ func (c *Conn) Close(code uint16, reason string) {
 	c.kind.o.Wheel.Set(&c.timer, c.kind.o.CloseTimeout, c.giveUp)
 }
 
-// giveUp runs on the wheel's goroutine. Closing TLS may take seconds.
+// giveUp closes the connection soon. It does not wait for that.
 func (c *Conn) giveUp() {
 	c.kind.o.Wheel.enders.do((*giving)(c))
 }
