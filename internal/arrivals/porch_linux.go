@@ -25,6 +25,9 @@ type porch struct {
 	muting sync.Mutex
 	muted  bool // no events of the listener
 
+	sparing sync.Mutex // nobody is accepted while it is held
+	spare   int        // a descriptor for the case that there are no others; -1: none
+
 	mu             sync.Mutex
 	closed         bool
 	silent         map[int32]*guest
@@ -34,7 +37,7 @@ type porch struct {
 
 // guest is a connection that the runtime does not know.
 type guest struct {
-	a          *Listener
+	p          *porch
 	fd         int
 	from       netip.Addr
 	as         string // it counts as
@@ -75,10 +78,11 @@ func newTaker(a *Listener) (taker, error) {
 	p.expiry = time.AfterFunc(time.Hour, p.expire)
 	p.expiry.Stop()
 	if p.raw, err = p.events.SyscallConn(); err == nil {
+		p.spareOne()
 		err = p.watchListener(unix.EPOLL_CTL_ADD, unix.EPOLLIN)
 	}
 	if err != nil {
-		p.events.Close()
+		p.close()
 		return nil, fmt.Errorf("watch the listener: %w", err)
 	}
 	return p, nil
@@ -161,6 +165,8 @@ func (p *porch) welcome() error {
 }
 
 func (p *porch) accept() (fd int, from unix.Sockaddr, err error) {
+	p.sparing.Lock()
+	defer p.sparing.Unlock()
 	outer := p.listen.Control(func(listen uintptr) {
 		// Not yet one that does not block: nobody reads it before the runtime knows
 		// it, and os would tell the runtime too soon.
@@ -182,7 +188,7 @@ func (p *porch) stand(fd int, from netip.Addr) {
 		return
 	}
 	p.a.held.Add(1)
-	g := &guest{a: p.a, fd: fd, from: from, as: as, came: time.Now()}
+	g := &guest{p: p, fd: fd, from: from, as: as, came: time.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := net.ErrClosed
@@ -240,7 +246,7 @@ func (p *porch) spoke(e unix.EpollEvent) {
 	p.mu.Unlock()
 	switch {
 	case g == nil:
-	case e.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0: // gone
+	case e.Events&unix.EPOLLERR != 0: // reset; who has hung up may have said something before
 		p.a.leave()
 		g.close()
 	default:
@@ -327,32 +333,67 @@ func (p *porch) close() {
 		p.drop(p.oldest)
 	}
 	p.events.Close()
+	p.sparing.Lock()
+	defer p.sparing.Unlock()
+	p.spendSpare()
 }
 
-// conn implements arrival. It waits while there are too many open files, for a
-// connection becomes ordinary by way of a second descriptor.
+// conn implements arrival.
 func (g *guest) conn() (net.Conn, error) {
-	f := os.NewFile(uintptr(g.fd), "connection")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	for err != nil && passes(err) && g.a.pause() {
-		c, err = net.FileConn(f)
-	}
+	c, err := g.p.ordinary(os.NewFile(uintptr(g.fd), "connection"))
 	if err == nil && c.RemoteAddr() == nil { // gone, and nobody can say who it was
 		c.Close()
 		err = net.ErrClosed
 	}
 	if err != nil {
-		g.a.sources.leave(g.as)
+		g.p.a.sources.leave(g.as)
 		return nil, err
 	}
-	return g.a.sources.count(c, g.as), nil
+	return g.p.a.sources.count(c, g.as), nil
+}
+
+// ordinary makes a connection of net, by way of a second descriptor; the first is
+// closed. When there are no others it takes the spare one: otherwise those who
+// wait could have all that there are, and none be handed over for ever.
+func (p *porch) ordinary(f *os.File) (net.Conn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	for err != nil && passes(err) {
+		p.sparing.Lock()
+		p.spendSpare()
+		if c, err = net.FileConn(f); err == nil {
+			f.Close()
+		}
+		p.spareOne()
+		p.sparing.Unlock()
+		if err != nil && !p.a.pause() {
+			break
+		}
+	}
+	return c, err
+}
+
+// spareOne keeps a descriptor. Call with sparing held, as spendSpare.
+func (p *porch) spareOne() {
+	p.spare = -1
+	p.raw.Control(func(epoll uintptr) {
+		if fd, err := unix.FcntlInt(epoll, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			p.spare = fd
+		}
+	})
+}
+
+func (p *porch) spendSpare() {
+	if p.spare >= 0 {
+		unix.Close(p.spare)
+		p.spare = -1
+	}
 }
 
 // close implements arrival.
 func (g *guest) close() {
 	unix.Close(g.fd)
-	g.a.sources.leave(g.as)
+	g.p.a.sources.leave(g.as)
 }
 
 func addressOfSocket(s unix.Sockaddr) netip.Addr {

@@ -1,12 +1,19 @@
 package arrivals
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A client that says nothing is no work for the server, and is not waited for
@@ -178,4 +185,108 @@ func TestArrivalsThatLeave(t *testing.T) {
 			t.Fatalf("%d are held in the end", a.held.Load())
 		}
 	}
+}
+
+// Who writes and hangs up at once has said something, also where the kernel calls
+// that a hang-up.
+func TestArrivalsThatSayAllAtOnce(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "door"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, l, Options{Patience: time.Hour})
+	c, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "all of it")
+	c.Close()
+	if c, err = a.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if said, err := io.ReadAll(c); string(said) != "all of it" || err != nil {
+		t.Errorf("said %q, %v", said, err)
+	}
+}
+
+const fewFiles = "GATEHOUSE_TEST_FEW_FILES" // the child that TestArrivalsWithoutFiles starts
+
+// Those who wait do not keep each other from being handed over when they have all
+// descriptors that there are.
+func TestArrivalsWithoutFiles(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(fewFiles) != "" {
+		serveWithFewFiles(t)
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestArrivalsWithoutFiles$")
+	cmd.Env = append(os.Environ(), fewFiles+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	at, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	guests := make([]net.Conn, 60)
+	for i := range guests {
+		if guests[i], err = net.Dial("tcp", strings.TrimSpace(at)); err != nil {
+			t.Fatal(err)
+		}
+		defer guests[i].Close()
+		io.WriteString(guests[i], "x")
+	}
+	time.Sleep(100 * time.Millisecond) // they have all descriptors now
+	io.WriteString(in, "begin\n")
+	for i, c := range guests {
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if said, err := io.ReadAll(c); string(said) != "x" || err != nil {
+			t.Fatalf("guest %d is told %q, %v", i, said, err)
+		}
+	}
+}
+
+// serveWithFewFiles has descriptors for half of its guests, and begins to hand
+// them over when it is told so.
+func serveWithFewFiles(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, l, Options{Patience: time.Hour})
+	next, err := unix.Dup(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(next)
+	few := uint64(next + 30)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: few, Max: few}); err != nil {
+		t.Fatal(err)
+	}
+	a.begin.Do(func() { go a.receive() })
+	fmt.Println(l.Addr())
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	go func() {
+		for {
+			c, err := a.Accept()
+			if err != nil {
+				return
+			}
+			io.CopyN(c, c, 1)
+			c.Close()
+		}
+	}()
+	io.Copy(io.Discard, os.Stdin)
 }
