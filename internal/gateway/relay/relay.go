@@ -168,10 +168,10 @@ func (r *Relay) run() {
 	r.started = true
 	ended := r.verdict != nil
 	r.mu.Unlock()
+	r.o.Wheel.Set(&r.silence, r.o.PingEvery, r.look)
 	if ended {
 		r.execute()
 	}
-	r.o.Wheel.Set(&r.silence, r.o.PingEvery, r.look)
 	go func() {
 		defer r.pumps.Done()
 		r.pumpEnded(r.caller, r.backend, r.pump(r.caller, r.backend, r.hooks.Received))
