@@ -28,6 +28,7 @@ type conn struct {
 
 	// Of the reader goroutine.
 	failures int
+	strays   int      // packets before a login that ask for something else
 	listed   bool     // counts among the silent
 	pending  *pending // a login by encrypting that is not proved yet
 	doomed   bool     // it was not proved: nothing is read any more
@@ -110,7 +111,7 @@ func (c *conn) Message(_ *socket.Conn, text bool, payload []byte) {
 		c.unseal(text, payload)
 	case c.loggedIn():
 		c.request(text, payload)
-	case c.failures < maxFailures:
+	case c.failures < maxFailures && c.strays < maxStrays:
 		c.inTurn(func() { c.introduce(text, payload) })
 	}
 }
@@ -137,6 +138,8 @@ func (c *conn) introduce(text bool, payload []byte) {
 		c.failures++
 	case err == nil && p.Action == actionLogin:
 		c.login(p)
+	default:
+		c.strays++
 	}
 }
 

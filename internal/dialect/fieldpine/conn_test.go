@@ -51,6 +51,21 @@ func TestSilence(t *testing.T) {
 			t.Errorf("closed after %v, which tells that the third was wrong", took)
 		}
 	})
+	for name, n := range map[string]int{"Strays": maxStrays - 1, "TooManyStrays": maxStrays} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newRig(t, Config{}).dial(t)
+			for range n {
+				c.say(t, ask)
+			}
+			c.say(t, asStaff)
+			if n < maxStrays {
+				c.want(t, loginOK)
+			} else {
+				c.want(t, "close 1008")
+			}
+		})
+	}
 	t.Run("Nothing", func(t *testing.T) {
 		t.Parallel()
 		c := newRig(t, Config{}).dial(t)

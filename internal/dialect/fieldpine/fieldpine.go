@@ -72,6 +72,7 @@ const (
 	loginTimeout   = 15 * time.Second
 	loginReadLimit = 16 << 10
 	maxFailures    = 3
+	maxStrays      = 16 // packets before a login that are read, though they ask for something else
 	maxLogins      = 8
 	maxFirehoses   = 16
 	pingEvery      = 30 * time.Second
