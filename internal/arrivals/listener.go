@@ -62,9 +62,10 @@ type taker interface {
 
 const (
 	// While others wait, a connection for each processor is handed over every so
-	// often at most: 4,000 in a second and processor, more than can be answered.
+	// often at most. In the pause the runtime looks for what has come from the
+	// network; how fast it really goes is how fast those before get on.
 	handedAtOnce = 1
-	handedEvery  = 250 * time.Microsecond
+	handedEvery  = 50 * time.Microsecond
 )
 
 // New takes over l, which nobody else must accept from.
