@@ -23,7 +23,19 @@ func encryptionSecret(t *testing.T, h *apptest.House, user string, roles ...stri
 
 func dialWith(t *testing.T, h *apptest.House, c fieldpine.Credential) (*fieldpine.Conn, error) {
 	t.Helper()
-	conn, err := fieldpine.Dial(t.Context(), socketURL(h)+"/fd1/open_websocket", c, &fieldpine.Options{LoginTimeout: 15 * time.Second}) // deriving a key takes its time
+	return dialWithin(t, h, c, 5*time.Second)
+}
+
+// dialEncrypted has patience, for deriving a key takes its time. It has less than
+// the server, whose close would be taken for an answer.
+func dialEncrypted(t *testing.T, h *apptest.House, user, secret string) (*fieldpine.Conn, error) {
+	t.Helper()
+	return dialWithin(t, h, fieldpine.EncryptedUser(user, secret), 13*time.Second)
+}
+
+func dialWithin(t *testing.T, h *apptest.House, c fieldpine.Credential, patience time.Duration) (*fieldpine.Conn, error) {
+	t.Helper()
+	conn, err := fieldpine.Dial(t.Context(), socketURL(h)+"/fd1/open_websocket", c, &fieldpine.Options{LoginTimeout: patience})
 	if err == nil {
 		t.Cleanup(func() { conn.Close() })
 	}
@@ -56,7 +68,7 @@ func TestFieldpineEncrypted(t *testing.T) {
 	if !strings.HasPrefix(secret.Secret, "ghe_") || len(secret.Secret) < 40 {
 		t.Fatalf("the secret is %d characters long", len(secret.Secret))
 	}
-	c, err := dialWith(t, h, fieldpine.EncryptedUser("Ana@Shop.example", secret.Secret))
+	c, err := dialEncrypted(t, h, "Ana@Shop.example", secret.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,18 +81,18 @@ func TestFieldpineEncrypted(t *testing.T) {
 		SecretID string `json:"secret_id"`
 	}
 	h.Admin.Post(t, "/v1/credentials/"+secret.ID+"/rotate", map[string]any{"overlap": "1h"}, &rotated)
-	younger, err := dialWith(t, h, fieldpine.EncryptedUser("ana@shop.example", rotated.Secret))
+	younger, err := dialEncrypted(t, h, "ana@shop.example", rotated.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, younger, products, 0)
 	wantCode(t, c, products, 0)
 
-	for name, wrong := range map[string]fieldpine.Credential{
-		"wrong secret": fieldpine.EncryptedUser("ana@shop.example", rotated.Secret+"x"),
-		"unknown user": fieldpine.EncryptedUser("eve@shop.example", rotated.Secret),
+	for name, wrong := range map[string][2]string{
+		"wrong secret": {"ana@shop.example", rotated.Secret + "x"},
+		"unknown user": {"eve@shop.example", rotated.Secret},
 	} {
-		conn, err := dialWith(t, h, wrong)
+		conn, err := dialEncrypted(t, h, wrong[0], wrong[1])
 		if err != nil {
 			t.Errorf("%s: not even a hash: %v", name, err)
 			continue
@@ -98,7 +110,7 @@ func TestFieldpineEncrypted(t *testing.T) {
 	if receipt.Closed() != 2 {
 		t.Errorf("the receipt counts %d closed, want 2", receipt.Closed())
 	}
-	conn, err := dialWith(t, h, fieldpine.EncryptedUser("ana@shop.example", rotated.Secret))
+	conn, err := dialEncrypted(t, h, "ana@shop.example", rotated.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
