@@ -111,8 +111,9 @@ func TestDeadlockIsRetried(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if runs != 3 {
-		t.Errorf("%d runs, want 3: one of the two again", runs)
+	// Where both look for a deadlock at the same moment, both may find it.
+	if runs != 3 && runs != 4 {
+		t.Errorf("%d runs, want 3: one of the two again; or 4: both", runs)
 	}
 	var n int64
 	if err := e.Read(t.Context(), func(q store.Querier) error {
